@@ -133,8 +133,8 @@ CLADE_API clade_status clade_tune_device_child(int argc, const char *const *argv
 /* Tries those of a device's matrix units for products of these factors (FLOAT32: of any) that were
  * not tried, each in a process of its own for at most `seconds`: `command` and what follows is as
  * for clade_tune_device. It computes a few products by the unit, which must be right. What came of
- * it is kept on disk, for this device, driver and version, and calls that are prepared from now on
- * go by it. Errors: EIO. */
+ * it is kept on disk, for this device, driver and these kernels, and calls that are prepared from
+ * now on go by it. Errors: EIO. */
 CLADE_API clade_status clade_try_matrix_units(clade_device *device, clade_products products,
                                               const char *const *command, double seconds);
 

@@ -64,11 +64,13 @@ void clade_opencl_cache_key(const opencl_context *cl, cl_uint count, const char 
     clade_sha256_end(&hash, key);
 }
 
-char *clade_opencl_cache_json(const opencl_context *cl, const char *what)
+char *clade_opencl_cache_json(const opencl_context *cl, const char *what, const char *const *source)
 {
     char *folder, key[65], name[80];
+    cl_uint count = 0;
     if (clade_cache_path("opencl", &folder)) return NULL;
-    clade_opencl_cache_key(cl, 0, NULL, what, key);
+    while (source && source[count]) count++;
+    clade_opencl_cache_key(cl, count, source, what, key);
     snprintf(name, sizeof name, "/%s.json", key);
     char *path = clade_string_join(folder, name);
     free(folder);

@@ -27,8 +27,9 @@ void *clade_opencl_cache_load(const char *key, size_t *size);
  * Does nothing where that fails. */
 void clade_opencl_cache_store(const char *key, const void *binary, size_t size, uint64_t limit);
 
-/* The path of the device's file of `what`, opencl/KEY.json, to be freed. NULL: there is no folder
- * for it, or no memory. */
-char *clade_opencl_cache_json(const opencl_context *cl, const char *what);
+/* The path of the device's file of `what`, opencl/KEY.json, to be freed, for this source of
+ * kernels, lines ended by NULL (NULL: for any). NULL: there is no folder for it, or no memory. */
+char *clade_opencl_cache_json(const opencl_context *cl, const char *what,
+                              const char *const *source);
 
 #endif

@@ -1,5 +1,5 @@
 /* The matrix units that there are, and the file of what came of trying them, opencl/KEY.json of
- * Clade's cache, KEY standing for the device, its driver and this version:
+ * Clade's cache, KEY standing for the device, its driver, this version and its kernels:
  *     {"mma tf32": "", "mma bfloat16": "crashed (signal 11)", …}
  * where an empty text says that the unit was right. */
 #define _GNU_SOURCE
@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "opencl/cache.h"
+#include "opencl/source.h"
 
 #include <CL/cl_ext.h>
 #include <stdio.h>
@@ -131,6 +132,14 @@ static void read_verdicts(opencl_matrix_units *u)
     cJSON_Delete(root);
 }
 
+/* Of the kernels for matrix units. */
+static const char *const *find_source(void)
+{
+    const opencl_source *s = clade_opencl_sources;
+    while (s->family && strcmp(s->family, "conv_matrix") != 0) s++;
+    return s->lines;
+}
+
 clade_status clade_opencl_matrix_units_open(opencl_context *cl)
 {
     const char *asked = getenv("CLADE_MATRIX_UNIT");
@@ -140,7 +149,7 @@ clade_status clade_opencl_matrix_units_open(opencl_context *cl)
     for (size_t i = 0; i < unit_count && !(asked && *asked); i++)
         if (may_have(cl, &units[i])) add(u, &units[i], false);
     if (status || !u->count || u->entry[0].judged) return status;
-    u->path = clade_opencl_cache_json(cl, "matrix units");
+    u->path = clade_opencl_cache_json(cl, "matrix units", find_source());
     read_verdicts(u);
     return CLADE_OK;
 }

@@ -154,7 +154,7 @@ clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuni
     char family[sizeof((clade_device_info *)NULL)->family];
     opencl_tuning *t = *out = calloc(1, sizeof *t);
     if (!t) return clade_fail(CLADE_ENOMEM, "%s: out of memory", cl->label);
-    t->path = clade_opencl_cache_json(cl, "choices");
+    t->path = clade_opencl_cache_json(cl, "choices", NULL);
     if (!read) return CLADE_OK;
     clade_opencl_family(cl->platform, cl->device, family);
     const opencl_shipped *shipped = find_shipped(family);
@@ -173,7 +173,7 @@ void clade_opencl_tuning_describe(cl_platform_id platform, cl_device_id device,
                                   clade_device_info *info)
 {
     const opencl_context cl = {.platform = platform, .device = device};
-    char *path = clade_opencl_cache_json(&cl, "choices");
+    char *path = clade_opencl_cache_json(&cl, "choices", NULL);
     cJSON *own = NULL, *root = NULL;
     clade_opencl_family(platform, device, info->family);
     const opencl_shipped *shipped = find_shipped(info->family);
