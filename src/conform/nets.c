@@ -44,6 +44,7 @@ typedef struct contest {
     int32_t label[rounds][most_batch];
     net nets[most_nets];
     size_t count;     /* of nets */
+    double spread;    /* fast: by how much of itself a weight of the twin's differs */
     double loss_room; /* fast: how far a loss may be from the CPU's */
     double weight_room[most_parameters];
     double difference; /* the largest relative difference of a tensor */
@@ -98,6 +99,16 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
     return status ? status : clade_updater_create_by(recipe, n->model, NULL, 0, &n->updater);
 }
 
+/* Where the device rounds factors of products, by as much more as that makes of a layer's three
+ * products, forward and of both gradients; factors of mixed precisions have 16 bits already. */
+static double spread_on(const clade_device *device, clade_precision precision)
+{
+    const clade_products products = clade_precision_factors(precision);
+    const bool rounded =
+        precision == CLADE_PRECISION_TF32 && clade_device_products(device, products, NULL);
+    return twin_spread + (rounded ? 3 * clade_products_error(products) : 0);
+}
+
 static clade_status create_nets(contest *c, const clade_recipe *recipe, clade_device *device,
                                 clade_device *cpu)
 {
@@ -111,13 +122,14 @@ static clade_status create_nets(contest *c, const clade_recipe *recipe, clade_de
     c->classes = dim[0] > 1 ? dim[0] : 2;
     c->batch = batch_of(p);
     c->lr = (double)clade_optimizer_resolve(&training->optimizer).lr;
+    c->spread = spread_on(device, training->precision);
     status = draw_images(c, p);
     if (!status) status = create_net(c, graph, recipe, device);
     if (!status) status = create_net(c, graph, recipe, cpu);
     if (!status && !c->exact) status = create_net(c, graph, recipe, cpu);
     if (!status && !c->exact)
         status =
-            clade_twin_move(clade_model_trained(c->nets[TWIN].model),
+            clade_twin_move(clade_model_trained(c->nets[TWIN].model), c->spread,
                             clade_conform_random(c->seed, "nets", c->recipe, "weights", "twin"));
     if (!status && clade_model_parameters(c->nets[CPU].model) > most_parameters)
         status = clade_fail(CLADE_EINVAL, "more than %d parameters", most_parameters);
@@ -203,7 +215,7 @@ static clade_status judge_parameter(contest *c, size_t i, int t, clade_sha256 *h
     double size = clade_twin_distance(v[CPU], NULL, n),
            apart = clade_twin_distance(v[JUDGED], v[CPU], n), room = 0;
     if (!c->exact) {
-        room = c->weight_room[i] + twin_spread * size;
+        room = c->weight_room[i] + c->spread * size;
     }
     bool right =
         c->exact ? !memcmp(v[JUDGED], v[CPU], n * sizeof(float)) && size < INFINITY : apart <= room;
@@ -248,7 +260,7 @@ static void judge_losses(contest *c, int t, clade_conform_result *result, confor
     }
     for (int32_t i = 0; i < c->batch; i++) {
         double apart = fabs((double)got[i] - (double)cpu[i]);
-        double room = c->exact ? 0 : c->loss_room + twin_spread * (1 + fabs((double)cpu[i]));
+        double room = c->exact ? 0 : c->loss_room + c->spread * (1 + fabs((double)cpu[i]));
         double ratio = apart == 0 ? 0 : apart / room;
         result->compared++;
         if (!(apart <= result->error)) result->error = apart;

@@ -84,7 +84,7 @@ static clade_status make_models(match *m, clade_device *device, clade_device *cp
         status = clade_model_load(m->model[i], weight, weights, true);
         if (!status && i == TWIN)
             status = clade_twin_move(
-                clade_model_trained(m->model[i]),
+                clade_model_trained(m->model[i]), twin_spread,
                 clade_conform_random(m->seed, "network", "weights", "twin", "random"));
         if (!status) status = write_batch(m, m->model[i]);
     }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-clade_status clade_twin_move(const clade_tensor *weights, clade_random random)
+clade_status clade_twin_move(const clade_tensor *weights, double spread, clade_random random)
 {
     if (!clade_tensor_present(weights)) return CLADE_OK;
     size_t count = clade_tensor_count(weights);
@@ -13,7 +13,7 @@ clade_status clade_twin_move(const clade_tensor *weights, clade_random random)
     if (!v) return clade_fail(CLADE_ENOMEM, "out of memory for weights");
     clade_status status = clade_tensor_read(weights, v);
     for (size_t i = 0; i < count; i++)
-        v[i] += v[i] * clade_random_uniform(&random, -(float)twin_spread, (float)twin_spread);
+        v[i] += v[i] * clade_random_uniform(&random, -(float)spread, (float)spread);
     if (!status) status = clade_tensor_write(weights, v);
     free(v);
     return status;
