@@ -310,9 +310,9 @@ bool clade_device_matrix_unit(const clade_device *device, size_t i, clade_matrix
 const char *clade_device_products(const clade_device *device, clade_products products,
                                   char why[128])
 {
-    const char *text = "the device has no matrix unit for them";
+    const char *text = "the device has no matrix unit for such factors";
     clade_matrix_unit unit;
-    if (device->math != CLADE_FAST) text = "exact math takes no others";
+    if (device->math != CLADE_FAST) text = "exact math does not round factors";
     for (size_t i = 0; device->math == CLADE_FAST && clade_device_matrix_unit(device, i, &unit);
          i++) {
         if (unit.products != products) continue;

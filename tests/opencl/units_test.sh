@@ -55,6 +55,6 @@ expect 0 'mfma, tf32: does not build: error' devices untried-mfma
 for file in "$dir"/cache/clade/opencl/*.json; do echo '{' >"$file"; done
 expect 0 'mma, tf32: [a-z]' devices untried-mma
 grep -q '"mma tf32"' "$dir"/cache/clade/opencl/*.json
-expect 0 'the device has no matrix unit for them' bench none fast
-expect 0 'exact math takes no others' bench emulated-mma exact
+expect 0 'the device has no matrix unit for such factors' bench none fast
+expect 0 'exact math does not round factors' bench emulated-mma exact
 exit $failed
