@@ -1,7 +1,8 @@
 /* Runs every OpenCL kernel on as little data as possible, so that an interpreter of kernels can
  * watch it: the smallest case of every op by the kernels for GPUs, by those for CPUs, by each
- * algorithm that can be asked for, and in fast mode by those around matrix products; then further
- * ones until no kernel is left that was not launched, and no algorithm of an op that was not run.
+ * algorithm that can be asked for, and in fast mode by those around matrix products and by a matrix
+ * unit's emulation; then further ones until no kernel is left that was not launched, and no
+ * algorithm of an op that was not run.
  * Each result is compared with the reference. Exit status 1: a wrong result, or a kernel or
  * algorithm that no case reaches. With the name of an op only its smallest case runs. */
 #define _GNU_SOURCE
@@ -25,6 +26,7 @@ typedef struct trial_case {
     const clade_case *test;
     size_t elements;
     bool transformed; /* computed by other kernels (clade_op_impl's transforms) */
+    bool rounded;     /* its products have factors that a matrix unit takes */
     bool smallest;    /* of those of its op that are transformed, or are not */
 } trial_case;
 
@@ -114,6 +116,7 @@ static void list_launched(const name_list *all, name_list *launched)
 typedef struct kind {
     const char *kernels, *algorithm, *limits; /* as in clade_device_options */
     const char *op;                           /* the only one, all of it; NULL: all ops */
+    const char *unit;                         /* for it, all cases that are rounded */
     bool fast;
 } kind;
 
@@ -127,6 +130,9 @@ static trial_case measure(const clade_op_info *info, const clade_case *test)
     for (size_t i = 0; i < info->slot_count; i++)
         if (clade_tensor_present(&args.slot[i])) c.elements += clade_tensor_count(&args.slot[i]);
     c.transformed = impl->transforms && impl->transforms(&args);
+    const int p = clade_param_find(info, "products");
+    c.rounded = p >= 0 && *(const clade_products *)(const void *)((const char *)&args +
+                                                                  info->params[p].offset);
     return c;
 }
 
@@ -208,14 +214,15 @@ static bool run_case(clade_device *device, bool bits, const trial_case *c)
 static int run_alone(const kind *k, const trial_case *c, FILE *to)
 {
     static name_list all, launched;
-    const clade_device_options options = {.group_size = 16,
+    const clade_device_options options = {.group_size = k->unit ? 0 : 16, /* a unit's are large */
                                           .strict = true,
                                           .math = k->fast ? CLADE_FAST : CLADE_EXACT,
                                           .algorithm = k->algorithm,
                                           .kernels = k->kernels,
                                           .limits = k->limits};
     clade_device *device;
-    if (clade_device_open("opencl", &options, &device)) {
+    if (setenv("CLADE_MATRIX_UNIT", k->unit ? k->unit : "none", 1) ||
+        clade_device_open("opencl", &options, &device)) {
         printf("%s\n", clade_error());
         return 1;
     }
@@ -284,11 +291,14 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
     size_t runs = 0;
     for (size_t i = 0; i < count; i++) {
         const clade_op_info *info = cases[i].info;
-        if (k->op && (further || strcmp(k->op, info->name) != 0)) continue;
-        if (!k->op && (cases[i].smallest == further ||
-                       (k->algorithm && (cases[i].transformed || !is_product(info)))))
+        const bool own = k->op || k->unit; /* is it for some cases alone? */
+        if (k->op && strcmp(k->op, info->name) != 0) continue;
+        if (k->unit && !cases[i].rounded) continue;
+        if (own ? further
+                : cases[i].smallest == further ||
+                      (k->algorithm && (cases[i].transformed || !is_product(info))))
             continue;
-        if ((k->op || further) && cases[i].elements > most_elements) continue;
+        if ((own || further) && cases[i].elements > most_elements) continue;
         if (further && !may_launch(info, k->fast, all, launched)) continue;
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
@@ -325,12 +335,14 @@ int main(int argc, char **argv)
 {
     static trial_case cases[most_cases];
     static name_list all, launched;
-    const kind kinds[] = {{.kernels = "gpu"},
-                          {.kernels = "cpu"},
-                          {.kernels = "gpu", .limits = "tiny", .op = "batchnorm_sum"}, /* folds */
-                          {.kernels = "gpu", .algorithm = "direct"},
-                          {.kernels = "gpu", .algorithm = "implicit"},
-                          {.kernels = "gpu", .algorithm = "gemm", .fast = true}};
+    const kind kinds[] = {
+        {.kernels = "gpu"},
+        {.kernels = "cpu"},
+        {.kernels = "gpu", .limits = "tiny", .op = "batchnorm_sum"}, /* folds */
+        {.kernels = "gpu", .algorithm = "direct"},
+        {.kernels = "gpu", .algorithm = "implicit"},
+        {.kernels = "gpu", .algorithm = "gemm", .fast = true},
+        {.kernels = "gpu", .algorithm = "matrix", .unit = "emulated-mma", .fast = true}};
     const size_t kind_count = sizeof kinds / sizeof *kinds,
                  count = list_cases(cases, most_cases, argc > 1 ? argv[1] : NULL);
     int failures = 0;
