@@ -15,8 +15,8 @@ int main(void)
 {
     CHECK(hints("\x89HDF\r\n\x1a\n..", 10, "HDF5"));
     CHECK(hints("\x89HDF\r\n\x1a", 7, NULL));
-    CHECK(hints("PK\3\4......net/data.pkl", 24, "PyTorch"));
-    CHECK(hints("PK\3\4......metadata.json", 24, "Keras"));
+    CHECK(hints("PK\3\4......net/data.pkl", 22, "PyTorch"));
+    CHECK(hints("PK\3\4......metadata.json", 23, "Keras"));
     CHECK(hints("PK\3\4......cats/0.jpg", 20, "zip archive"));
     CHECK(hints("PK\3\4......net/data.pkl", 21, "zip archive")); /* cut: the name is not there */
     CHECK(hints("....TFL3", 8, "TensorFlow Lite"));

@@ -177,7 +177,11 @@ static void test_memory(void)
     double before = peak_mebibytes();
     CHECK_OK(clade_image_decode(b.data, b.size, "a", 8, 8, 3, CLADE_NEAREST, out));
     CHECK(out[0] == 3500 / 16 && out[1] == 0 && out[2] == 99);
+#ifndef __SANITIZE_ADDRESS__ /* which has pages touched that a decoder leaves alone */
     CHECK(peak_mebibytes() - before < 64);
+#else
+    (void)before;
+#endif
     free(b.data);
 }
 
