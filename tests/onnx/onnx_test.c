@@ -240,7 +240,7 @@ static void test_round_trip(void)
 
 /* --- files made by hand --- */
 
-static const float numbers[64] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+static const float numbers[96] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
 
 static void floats(clade_onnx_writer *w, const char *name, int32_t rank, const int64_t *dim)
 {
