@@ -9,7 +9,7 @@ enum { wire_varint = 0, wire_64 = 1, wire_bytes = 2, wire_32 = 5 };
 
 void clade_wire_raw(clade_wire *m, const void *bytes, size_t size)
 {
-    if (m->status) return;
+    if (m->status || !size) return;
     if (m->room - m->size < size) {
         size_t room = 2 * m->room + size + 64;
         uint8_t *data = realloc(m->data, room);

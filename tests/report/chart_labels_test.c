@@ -9,7 +9,7 @@ static void check_spread(size_t count, const double *at, double low, double high
                          const double *expected)
 {
     double moved[8];
-    memcpy(moved, at, count * sizeof *at);
+    for (size_t i = 0; i < count; i++) moved[i] = at[i];
     clade_labels_spread(moved, count, 10, low, high);
     for (size_t i = 0; i < count; i++) CHECK(fabs(moved[i] - expected[i]) < 1e-9);
 }

@@ -229,9 +229,11 @@ static void test_content(void)
 /* Stopped while features are computed, and in the epoch after: what was computed is not lost. */
 static void test_resume(const char *expected)
 {
-    char hex[65], *out = clade_path_join(home, "run");
+    char hex[65], *out = clade_path_join(home, "run"),
+                  *features = clade_path_join(home, "clade/features");
     told t;
-    CHECK_OK(clade_folder_remove(clade_path_join(home, "clade/features")));
+    CHECK_OK(clade_folder_remove(features));
+    free(features);
     CHECK(train(PLAIN, (how){.out = out, .disk = ample, .polls = 1, .whole = true}, &t, hex) ==
           CLADE_ECANCELLED);
     CHECK(t.times == 0);
