@@ -11,7 +11,14 @@ expect 2 'too many' "$clade" bench cifar10
 expect 2 "expected --data" "$clade" bench --epochs 3
 expect 2 "expected no --op" "$clade" bench --profile --op conv2d
 expect 2 "expected --profile" "$clade" bench --model shapes --trace t.json
-expect 1 "cannot be written" "$clade" $few --profile --model shapes --batch 2 --trace "$dir/no/such/file"
+traced="$few --profile --model shapes --batch 2 --trace"
+expect 1 "cannot write: No such file" "$clade" $traced "$dir/no/such/file"
+echo precious >"$dir/trace.json"
+expect 1 "trace.json: is there already" "$clade" $traced "$dir/trace.json"
+expect 0 precious cat "$dir/trace.json"
+expect 0 'step' "$clade" $traced "$dir/trace.json" --force
+expect 0 traceEvents cat "$dir/trace.json"
+expect 2 "force is for --trace" "$clade" bench --force
 expect 1 "called 'nothing'" "$clade" $few --op nothing
 expect 1 "nothing" "$clade" $few --model nothing
 expect 1 "cannot be opened" "$clade" $few --op fill --compare "$dir/none"

@@ -74,6 +74,7 @@ limited() {
     fi
 }
 mkdir "$folder/limited"
+limited bench --device cpu --profile --model "$folder/tiny.yaml" --repeat 1 --trace "$folder/limited/trace.json"
 limited train "$folder/tiny.yaml" --data "$folder/images" --device cpu --out "$folder/limited/run"
 limited cross-validate "$folder/tiny.yaml" --data "$folder/images" --device cpu --folds 2 --out "$folder/limited/folds"
 limited data make "$folder/limited/images" --train 2 --validation 1 --size 64

@@ -13,7 +13,7 @@ typedef struct bench_request {
     const char *op, *compare, *trace, *data;
     int64_t batch, repeat, epochs;
     int precision; /* -1: the recipes' */
-    bool roofline, profile, json;
+    bool roofline, profile, force, json;
     clade_recipe *recipe[COMMAND_LIST_SIZE];
 } bench_request;
 
@@ -45,7 +45,8 @@ static int profile(bench_request *r)
     clade_device *device = NULL;
     cJSON *root = cJSON_CreateObject(), *profiles = cJSON_AddArrayToObject(root, "profiles");
     r->place.profile = true;
-    clade_status status = session_open_device(&r->place, &device);
+    clade_status status = r->trace ? session_check_new(r->trace, r->force) : CLADE_OK;
+    if (!status) status = session_open_device(&r->place, &device);
     for (size_t i = 0; i < r->models.count && !status; i++) {
         const char *name = r->models.item[i];
         clade_profile *p = NULL;
@@ -60,7 +61,7 @@ static int profile(bench_request *r)
         clade_recipe_destroy(&r->recipe[i]);
     }
     if (!status && r->json)
-        status = bench_print_tree(root, stdout);
+        status = bench_print_tree(root);
     else
         cJSON_Delete(root);
     clade_device_close(&device);
@@ -123,6 +124,7 @@ int command_bench(int argc, char **argv)
         OPTION_FLAG("profile", &r.profile, "show where a model's training step spends its time"),
         OPTION_TEXT("trace", "FILE", &r.trace,
                     "with --profile: a trace for about:tracing or ui.perfetto.dev"),
+        SESSION_FORCE_OPTION(&r.force),
         OPTION_TEXT("data", "PATH", &r.data,
                     "train one --model on these images: shows when the first step began and was "
                     "done, and "
@@ -150,6 +152,7 @@ int command_bench(int argc, char **argv)
                               "--profile is for models; expected no --op, --compare or --roofline");
     if (r.trace && (!r.profile || r.models.count != 1))
         return command_misuse("bench", "--trace: expected --profile and one --model");
+    if (r.force && !r.trace) return command_misuse("bench", "--force is for --trace");
     if (r.data && (r.profile || r.op || r.compare || r.roofline || r.models.count != 1))
         return command_misuse(
             "bench",

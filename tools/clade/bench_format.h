@@ -5,7 +5,6 @@
 #include <clade/bench.h>
 
 #include <cjson/cJSON.h>
-#include <stdio.h>
 
 typedef struct bench_report {
     const clade_bench *bench;
@@ -20,7 +19,7 @@ clade_status bench_read(const char *path, cJSON **out);
 
 void bench_print_table(const bench_report *report);
 /* Prints a tree, which is deleted, and a line's end. */
-clade_status bench_print_tree(cJSON *root, FILE *to);
+clade_status bench_print_tree(cJSON *root);
 clade_status bench_print_json(const bench_report *report);
 
 #endif

@@ -1,10 +1,10 @@
 /* Where a training step's time goes, as a table, as JSON or as a trace. */
 #include "bench_profile.h"
+#include "base/file.h"
 #include "json_print.h"
-
-#include "bench_format.h"
 #include "shown.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,9 +153,12 @@ static cJSON *trace(const clade_profile *profile, const char *name)
 
 clade_status profile_write_trace(const clade_profile *profile, const char *name, const char *path)
 {
-    FILE *file = fopen(path, "w");
-    if (!file) return clade_fail(CLADE_EIO, "%s cannot be written", path);
-    clade_status status = bench_print_tree(trace(profile, name), file);
-    if (fclose(file) && !status) status = clade_fail(CLADE_EIO, "%s could not be written", path);
+    cJSON *root = trace(profile, name);
+    char *text = json_text(root, false), *line = text ? clade_string_join(text, "\n") : NULL;
+    clade_status status = line ? clade_file_write(path, line, strlen(line))
+                               : clade_fail(CLADE_ENOMEM, "out of memory for a trace");
+    free(line);
+    cJSON_free(text);
+    cJSON_Delete(root);
     return status;
 }

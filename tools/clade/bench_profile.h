@@ -10,7 +10,8 @@
 clade_status profile_print_table(const clade_profile *profile, const char *name);
 /* The same as an entry of the array `profiles`. */
 clade_status profile_add_json(const clade_profile *profile, const char *name, cJSON *profiles);
-/* A trace in the format of Chrome, for about:tracing or ui.perfetto.dev. Errors: EIO. */
+/* A trace in the format of Chrome, for about:tracing or ui.perfetto.dev. Errors: those of
+ * clade_file_write. */
 clade_status profile_write_trace(const clade_profile *profile, const char *name, const char *path);
 
 #endif

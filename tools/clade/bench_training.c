@@ -156,7 +156,7 @@ static clade_status print_json(const training *t)
         cJSON_AddNumberToObject(entry, "images_per_second", t->epoch[i].images_per_second);
         clade_json_append(epochs, entry);
     }
-    return bench_print_tree(root, stdout);
+    return bench_print_tree(root);
 }
 
 clade_status bench_train(const bench_training *request)
