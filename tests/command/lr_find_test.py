@@ -84,6 +84,10 @@ def main(clade):
         again = find("b", "--steps", "80")
         check((folder / "b.csv").read_bytes() == before, "not the same twice")
         check(f"{found['lr']:.2g}" in again, again)
+        find("half", "--steps", "80", "--precision", "mixed_bfloat16")
+        find("set", "--steps", "80", "--set", "train.precision=mixed_bfloat16")
+        halves = [(folder / f"{name}.csv").read_bytes() for name in ("half", "set")]
+        check(halves[0] == halves[1] != before, "--precision is not the recipe's train.precision")
         find("a", status=1, says="a.csv: is there already; expected another --out")
         check((folder / "a.csv").read_bytes() == before, "a.csv was overwritten")
         find("c", "--from", "1", "--to", "0.1", status=1, says="expected to rise")

@@ -27,7 +27,7 @@ SHARED = {  # of these words, those that a subcommand has
     "export": "data out" + PLACE,
     "import": "out json",
     "inspect": "data seed json" + PLACE,
-    "lr-find": "data out batch seed json" + PLACE,
+    "lr-find": "data out batch seed precision json" + PLACE,
     "new": "data",
     "predict": "json" + PLACE,
     "recipes list": "json",

@@ -16,23 +16,16 @@
 typedef struct lr_search {
     session_place place;
     session_source source;
+    session_training training;
     const char *recipe, *out;
-    int64_t steps, batch, seed;
+    int64_t steps;
     double low, high;
     command_list set;
     bool json;
-    char *edits[COMMAND_LIST_SIZE + session_source_most + 2];
+    char *edits[COMMAND_LIST_SIZE + session_source_most + session_training_most];
     size_t edit_count;
     char *csv, *svg; /* files to be written */
 } lr_search;
-
-static bool add_edit(lr_search *s, const char *key, int64_t value)
-{
-    char text[64];
-    snprintf(text, sizeof text, "%s=%lld", key, (long long)value);
-    s->edits[s->edit_count] = strdup(text);
-    return s->edits[s->edit_count++] != NULL;
-}
 
 static clade_status read_recipe(lr_search *s, clade_recipe **out)
 {
@@ -42,8 +35,7 @@ static clade_status read_recipe(lr_search *s, clade_recipe **out)
         good = s->edits[s->edit_count++] != NULL;
     }
     good = good && session_source_edits(&s->source, s->edits, &s->edit_count);
-    if (good && s->batch > 0) good = add_edit(s, "train.batch", s->batch);
-    if (good && s->seed >= 0) good = add_edit(s, "train.seed", s->seed);
+    good = good && session_training_edits(&s->training, s->edits, &s->edit_count);
     if (!good) return clade_fail(CLADE_ENOMEM, "out of memory");
     return clade_recipe_read(s->recipe, (const char *const *)s->edits, s->edit_count, out);
 }
@@ -137,6 +129,8 @@ static int run(lr_search *s)
     if (!status) status = name_file(s, ".svg", &s->svg);
     if (!status) status = read_recipe(s, &recipe);
     if (!status) status = session_open_device(&s->place, &device);
+    if (!status)
+        status = session_prepare_products(device, clade_recipe_training(recipe)->precision);
     if (!status) {
         clade_data_options options = session_data(recipe, &s->source, &shapes);
         options.threads = (int)s->place.threads;
@@ -157,15 +151,18 @@ static int run(lr_search *s)
 
 int command_lr_find(int argc, char **argv)
 {
-    lr_search s = {.place = {.math = session_math_default}, .out = "lr-find", .seed = -1};
+    lr_search s = {.place = {.math = session_math_default},
+                   .training = session_training_none,
+                   .out = "lr-find"};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&s.source),
         SESSION_PLACE_OPTIONS(&s.place),
         OPTION_REAL("from", "X", &s.low, 1e-30, 1e6, "the first rate; default: 1e-7"),
         OPTION_REAL("to", "X", &s.high, 1e-30, 1e6, "the last rate; default: 10"),
         OPTION_INTEGER("steps", "N", &s.steps, 10, 1000000, "from one to the other; default: 200"),
-        OPTION_INTEGER("batch", "N", &s.batch, 1, INT32_MAX, "images per step"),
-        OPTION_INTEGER("seed", "N", &s.seed, 0, 9007199254740992.0,
+        OPTION_INTEGER("batch", "N", &s.training.batch, 1, INT32_MAX, "images per step"),
+        SESSION_PRECISION_OPTION(&s.training.precision, session_precision_help),
+        OPTION_INTEGER("seed", "N", &s.training.seed, 0, 9007199254740992.0,
                        "of initial weights, shuffling, augmentation and dropout"),
         OPTION_LIST("set", "KEY=VALUE", &s.set, "change the recipe; may be given several times"),
         OPTION_TEXT("out", "NAME", &s.out, "write NAME.csv and NAME.svg; default: lr-find"),

@@ -94,6 +94,7 @@ typedef struct session_training {
     int precision;
 } session_training;
 static const session_training session_training_none = {.seed = -1, .precision = -1};
+#define session_precision_help "of activations and gradients; mixed: in 16 bits"
 #define SESSION_PRECISION_OPTION(precision, what)                                                  \
     OPTION_CHOICE("precision", precision, clade_precision_words(), what)
 #define SESSION_TRAINING_OPTIONS(training)                                                         \
@@ -105,8 +106,7 @@ static const session_training session_training_none = {.seed = -1, .precision = 
 #define SESSION_STEP_OPTIONS(training)                                                             \
     OPTION_INTEGER("batch", "N", &(training)->batch, 1, INT32_MAX, "images per step"),             \
         OPTION_REAL("lr", "X", &(training)->lr, 1e-30, 1e6, "the optimizer's learning rate"),      \
-        SESSION_PRECISION_OPTION(&(training)->precision,                                           \
-                                 "of activations and gradients; mixed: in 16 bits")
+        SESSION_PRECISION_OPTION(&(training)->precision, session_precision_help)
 
 /* Appends what is given as edits of a recipe, to be freed, at most session_training_most; false:
  * out of memory. */
