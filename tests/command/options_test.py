@@ -90,6 +90,18 @@ def check_training(run, folder, images):
         check(part in text, f"compare: no '{part}' in {text}")
 
 
+def check_apart(run):
+    """What does not go together, or has no value, is refused."""
+    for words, part in ((["tune-device", "--export", "x.json", "--batch", "4"], "expected no recipe, --batch"),
+                        (["tune-device", "--export", "x.json", "--limit", "4"], "expected no recipe"),
+                        (["tune-device", "--export", "x.json", "--total", "4"], "expected no recipe"),
+                        (["tune-device", "--export", "x.json", "--no-products"], "expected no recipe"),
+                        (["train", "--tensorboard="], "--tensorboard: its value is empty"),
+                        (["train", "--verify="], "--verify: its value is empty")):
+        done = run(*words, good=False)
+        check(done.returncode == 2 and part in done.stderr, f"{words}: {done}")
+
+
 def check_nothing_left(run, folder, images):
     gone = folder / "gone"
     for words in (["train", "shapes", "--data", folder / "nowhere"], ["train", "shapes", "--data", images, "--set", "model.0=x"],
@@ -148,6 +160,7 @@ def main(clade):
         return done
 
     check_table(run)
+    check_apart(run)
     with tempfile.TemporaryDirectory(prefix="clade-options-") as name:
         folder = pathlib.Path(name)
         images = folder / "images"

@@ -291,7 +291,7 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         if (!alone && !value && ++i == argc)
             return command_misuse(usage->name, "--%s needs a value", o->name);
         if (!alone && !value) value = argv[i];
-        if (!alone && !*value)
+        if (value && !*value)
             return command_misuse(usage->name, "--%s: its value is empty", o->name);
         int done = store(usage->name, o, value);
         if (done != COMMAND_GO) return done;

@@ -62,8 +62,7 @@ static int export(const char *device, const char *path)
 
 int command_tune_device(int argc, char **argv)
 {
-    clade_tune_device_options o = {
-        .device = "opencl", .candidate_seconds = 10, .total_seconds = 600};
+    clade_tune_device_options o = {.device = "opencl"};
     int64_t batch = 0;
     bool no_products = false;
     const char *exported = NULL;
@@ -92,14 +91,18 @@ int command_tune_device(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    if (exported && count)
-        return command_misuse("tune-device", "--export measures nothing: expected no recipe");
+    if (exported &&
+        (count || batch || o.candidate_seconds > 0 || o.total_seconds > 0 || no_products))
+        return command_misuse("tune-device", "--export measures nothing: expected no recipe, "
+                                             "--batch, --limit, --total or --no-products");
     if (exported) return export(o.device, exported);
     const char **recipes = calloc((size_t)count + 1, sizeof *recipes);
     if (!recipes) return command_misuse("tune-device", "out of memory");
     for (int i = 0; i < count; i++) recipes[i] = argv[1 + i];
     o.recipes = count ? recipes : clade_recipe_names();
     o.batch = (int32_t)batch;
+    if (o.candidate_seconds <= 0) o.candidate_seconds = 10;
+    if (o.total_seconds <= 0) o.total_seconds = 600;
     o.products = !no_products;
     int result = run(&o);
     free(recipes);
