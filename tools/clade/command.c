@@ -218,12 +218,21 @@ static const command_option *find_renamed(const command_usage *usage, const comm
     return NULL;
 }
 
-static int unknown_option(const command_usage *usage, const command_option *options, size_t count,
-                          const char *word)
+/* What to type instead of another program's option, behind which `next` stands on the command line;
+ * NULL: nothing is known. */
+static const char *instead(const command_option *options, size_t count, const char *word,
+                           const char *next, char text[elsewhere_room])
 {
-    char name[64];
+    const char *type = elsewhere_option(word, options, count), *value = strchr(word, '=');
+    return type ? elsewhere_fill(type, value ? value + 1 : next, text) : NULL;
+}
+
+static int unknown_option(const command_usage *usage, const command_option *options, size_t count,
+                          const char *word, const char *next)
+{
+    char name[64], text[elsewhere_room];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
-    const char *type = elsewhere_option(name, options, count);
+    const char *type = instead(options, count, word, next, text);
     const char *near =
         count && !type ? command_nearest(name, &options[0].name, count, sizeof *options) : NULL;
     if (type) return command_misuse(usage->name, "there is no --%s; instead: %s", name, type);
@@ -233,12 +242,13 @@ static int unknown_option(const command_usage *usage, const command_option *opti
 
 /* An option with one dash, or as KEY=VALUE without any. */
 static int undashed_option(const command_usage *usage, const command_option *options, size_t count,
-                           const char *word)
+                           const char *word, const char *next)
 {
+    char text[elsewhere_room];
     const char *name = word + (*word == '-');
     const size_t n = strcspn(name, "=");
     const bool own = find_option(options, count, name, n) != NULL;
-    const char *type = own ? NULL : elsewhere_option(name, options, count);
+    const char *type = own ? NULL : instead(options, count, name, next, text);
     if (own)
         return command_misuse(usage->name, "'%s': options begin with two dashes: --%.*s", word,
                               (int)n, name);
@@ -264,7 +274,7 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         char *word = argv[i];
         if (only_positional || word[0] != '-' || !word[1]) {
             if (!only_positional && is_assignment(options, option_count, word))
-                return undashed_option(usage, options, option_count, word);
+                return undashed_option(usage, options, option_count, word, NULL);
             argv[++taken] = word;
             continue;
         }
@@ -278,12 +288,13 @@ int command_parse(const command_usage *usage, const command_option *options, siz
         }
         if (!strncmp(word, "--help=", 7))
             return document_subcommand(word + 7, usage, options, option_count);
-        if (word[1] != '-') return undashed_option(usage, options, option_count, word);
+        const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+        if (word[1] != '-') return undashed_option(usage, options, option_count, word, next);
         word += 2;
         size_t length = strcspn(word, "=");
         const command_option *o = find_option(options, option_count, word, length);
         if (!o) o = find_renamed(usage, options, option_count, word, length);
-        if (!o) return unknown_option(usage, options, option_count, word);
+        if (!o) return unknown_option(usage, options, option_count, word, next);
         const char *value = word[length] ? word + length + 1 : NULL;
         if (o->kind == COMMAND_FLAG && value)
             return command_misuse(usage->name, "--%s takes no value", o->name);

@@ -2,6 +2,8 @@
  * capitals and with _ instead of -. */
 #include "elsewhere.h"
 
+#include <clade/recipe.h>
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,7 +70,7 @@ static const translation options_elsewhere[] = {
      "--shard N, the images of a batch that are computed at a time"},
     {"workers num-workers j", "--threads N"},
     {"gpu gpus cuda cpu accelerator", "--device NAME"},
-    {"data-dir data-path dataset train-dir root", "--data PATH"},
+    {"data-dir data-path dataset train-dir root source", "--data PATH"},
     {"val-dir val-data valid-dir", "--validation PATH"},
     {"val-split validation-split", "--set data.validation_split=0.2"},
     {"output output-dir save-dir run-dir project name experiment dest o", "--out PATH"},
@@ -131,4 +133,28 @@ const char *elsewhere_option(const char *word, const command_option *options, si
         if (has_word(t->words, plain) && is_there(t->type, options, count)) return t->type;
     }
     return NULL;
+}
+
+/* Does a recipe take this edit? */
+static bool is_taken(const char *edit)
+{
+    clade_recipe *recipe = NULL;
+    const bool taken = !clade_recipe_read("photos", &edit, 1, &recipe);
+    clade_recipe_destroy(&recipe);
+    return taken;
+}
+
+const char *elsewhere_fill(const char *type, const char *value, char text[elsewhere_room])
+{
+    static const char set[] = "--set ";
+    const size_t n = strcspn(type, "="), size = value ? strlen(value) : 0;
+    if (!size || !type[n] || strncmp(type, set, sizeof set - 1) || n + size + 2 > elsewhere_room)
+        return type;
+    memcpy(text, type, n + 1);
+    for (size_t i = 0; i <= size; i++) {
+        const unsigned char c = (unsigned char)value[i];
+        if (c && !isalnum(c) && !strchr("._-", c)) return type;
+        text[n + 1 + i] = (char)tolower(c);
+    }
+    return is_taken(text + sizeof set - 1) ? text : type;
 }

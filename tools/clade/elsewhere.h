@@ -12,4 +12,9 @@ const char *elsewhere_subcommand(const char *word);
  * subcommand has `options`; NULL: the word is not known, or the subcommand has nothing like it. */
 const char *elsewhere_option(const char *word, const command_option *options, size_t count);
 
+/* The same text with the value that was given (NULL: none) where it says "--set KEY=VALUE" and the
+ * key takes that value: "--set train.optimizer=adam". */
+enum { elsewhere_room = 128 };
+const char *elsewhere_fill(const char *type, const char *value, char text[elsewhere_room]);
+
 #endif
