@@ -104,9 +104,9 @@ const char clade_archive_refusal[] = "an archive: unpack it, or give it alone";
 static const char *refusal_of(const uint8_t *head, size_t size)
 {
     if (!size) return "an empty file";
-    if (has(head, size, 0, "PK\3\4", 4) || has(head, size, 0, "\x1f\x8b", 2) ||
-        has(head, size, 0, "7z\xbc\xaf\x27\x1c", 6) || has(head, size, 0, "Rar!", 4) ||
-        has(head, size, 0, "BZh", 3) ||
+    if (has(head, size, 0, "PK\3\4", 4) || has(head, size, 0, "PK\5\6", 4) || /* an empty one */
+        has(head, size, 0, "\x1f\x8b", 2) || has(head, size, 0, "7z\xbc\xaf\x27\x1c", 6) ||
+        has(head, size, 0, "Rar!", 4) || has(head, size, 0, "BZh", 3) ||
         has(head, size, 0,
             "\xfd"
             "7zXZ",

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
@@ -67,6 +68,9 @@ def main(clade, bare=None):
             check(inside.replace(packed, str(odd)) == text, f"{form}: {inside}")
         predict(packed, "--save", folder / "drawn-packed")
         check(len(list((folder / "drawn-packed").iterdir())) == 4, "images of an archive drawn")
+        with zipfile.ZipFile(folder / "none.zip", "w"):
+            pass
+        predict(folder / "none.zip", status=1, says="none.zip: there are no images in it\n")
         (folder / "half.zip").write_bytes((folder / "packed.zip").read_bytes()[:200])
         predict(folder / "half.zip", status=1, says="half.zip: ")
         (folder / "text.jpg").write_text("no image, nor an archive; " * 20)
