@@ -29,6 +29,19 @@ static clade_task task_of_labels(const clade_label_list *list)
     return CLADE_TASK_CLASS;
 }
 
+/* Has a file two labels, or each label a column? */
+static bool has_several(const clade_label_list *list)
+{
+    bool found = clade_label_list_columns(list) > 0;
+    for (size_t i = 0; i < clade_label_list_count(list) && !found; i++) {
+        const clade_label_row *row = clade_label_list_row(list, i), *next = row;
+        size_t labels = 0;
+        for (; next; next = clade_label_list_next(list, next)) labels += *next->label != 0;
+        found = labels > 1;
+    }
+    return found;
+}
+
 clade_status clade_labels_guess(const char *labels, const char *columns, clade_task *out)
 {
     clade_label_list *list;
@@ -45,10 +58,12 @@ clade_status clade_labels_guess(const char *labels, const char *columns, clade_t
     if (status && status != CLADE_EIO) { /* as where a file has two labels */
         options.several = true;
         status = clade_label_list_read(labels, &options, &list);
-        if (!status) *out = CLADE_TASK_MULTI_LABEL;
+        *out = CLADE_TASK_MULTI_LABEL;
         options.several = false;
-        if (status)
+        if (status || !has_several(list)) {
+            clade_label_list_destroy(&list);
             status = clade_label_list_read(labels, &options, &list); /* says what is wrong */
+        }
     }
     clade_label_list_destroy(&list);
     return status;

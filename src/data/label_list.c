@@ -6,6 +6,7 @@
 #include "base/locale.h"
 #include "data/label_json.h"
 #include "data/label_numbers.h"
+#include "data/layout.h"
 #include "data/table.h"
 
 #include <ctype.h>
@@ -322,7 +323,8 @@ static clade_status add_row(clade_label_list *list, char *const *fields, const t
                            .split = c->split < c->count ? fields[c->split] : "",
                            .weight = 1,
                            .line = line};
-    if (!*file || (!*row.label && !list->several && !list->numeric))
+    const bool unlabelled = clade_split_of_word(row.split, strlen(row.split)) == CLADE_TEST;
+    if (!*file || (!*row.label && !unlabelled && !list->several && !list->numeric))
         return clade_fail(CLADE_EFORMAT, "%s%zu: %s is empty", list->place, line,
                           *file ? "the class" : "the file");
     clade_status status = CLADE_OK;

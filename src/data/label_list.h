@@ -9,7 +9,8 @@ typedef struct clade_label_list clade_label_list;
 /* A row: what the list says of one file. */
 typedef struct clade_label_row {
     const char *file, *label, *split; /* split: "" where the list has no such column. label: "" of a
-                                       * file that has none, where files may have several */
+                                       * file that has none, where files may have several, or of
+                                       * the test split */
     float weight;                     /* of the image's loss */
     size_t line;                      /* where it begins, or in JSON the entry, from 1 */
     size_t numbers;                   /* where the file's begin in clade_label_list_numbers */
@@ -39,8 +40,8 @@ typedef struct clade_label_options {
  * One that is named is not the weight.
  *
  * Errors: EIO, EFORMAT (naming file and line: no row; a number beyond float32; a row with other
- * columns, a file listed twice with different splits or, without `several`, classes), EINVAL (which
- * column is which?), ENOMEM. */
+ * columns, one without a class, a file listed twice with different splits or, without `several`,
+ * classes), EINVAL (which column is which?), ENOMEM. */
 clade_status clade_label_list_read(const char *path, const clade_label_options *options,
                                    clade_label_list **out);
 /* The same from memory, with a 0 behind it, that the list takes and frees, after a failure too. */

@@ -48,12 +48,15 @@ typedef struct labeller {
 
 static bool has_labels(const labeller *by) { return by->pattern || by->list; }
 
-static const char *label_of(const labeller *by, const char *name, size_t *length)
+/* NULL: none, for the reason *why. */
+static const char *label_of(const labeller *by, const char *name, size_t *length, const char **why)
 {
+    *why = "the label pattern finds no class in its name";
     if (by->pattern) return clade_label_find(by->pattern, name, length);
     const clade_label_row *row = clade_label_list_find(by->list, name);
-    if (row) *length = strlen(row->label);
-    return row ? row->label : NULL;
+    *why = row ? "without a class in the list of labels" : "not in the list of labels";
+    *length = row ? strlen(row->label) : 0;
+    return *length ? row->label : NULL;
 }
 
 /* Adds the classes of an image of which the list says several. */
@@ -74,11 +77,12 @@ static clade_status list_classes(const clade_split_root *at, const labeller *by,
     for (size_t i = 0; i < at->source->count && has_labels(by); i++) {
         const clade_entry *entry = &at->source->entries[i];
         size_t length;
+        const char *why;
         if (entry->kind != CLADE_ENTRY_IMAGE ||
             strncmp(entry->name, at->prefix, strlen(at->prefix)))
             continue;
         if (by->several && !take_labels(by, entry->name, out)) return out_of_memory();
-        const char *name = by->several ? NULL : label_of(by, entry->name, &length);
+        const char *name = by->several ? NULL : label_of(by, entry->name, &length, &why);
         if (name && !clade_folders_take(out, name, length)) return out_of_memory();
     }
     if (status || !out->count) return status;
@@ -150,9 +154,7 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
     size_t length;
     const char *name = rest;
     if (has_labels(by)) {
-        *why = by->pattern ? "the label pattern finds no class in its name"
-                           : "not in the list of labels";
-        name = label_of(by, rest, &length);
+        name = label_of(by, rest, &length, why);
     } else {
         *why = "not in the folder of a class";
         const char *slash = strchr(rest, '/');

@@ -143,6 +143,14 @@ def main(clade):
             check(part in page, f"report: no '{part}'")
         for part in ("Confusion matrix", "Calibration", "Surest mistakes"):
             check(part not in page, f"report: '{part}'")
+        # an empty class is no sign of several labels, and said by whatever reads the list
+        blank = folder / "blank.csv"
+        blank.write_text("image,label\n00,red\n01,green\n02,\n")
+        for words in ["train", "--data"], ["inspect"]:
+            run(*words, images, "--labels", blank, says="blank.csv:4: the class is empty")
+        blank.write_text("image,label\n00,red|blue\n01,green\n02,\n")
+        counts = json.loads(run("inspect", images, "--labels", blank, "--json"))
+        check(counts["images"] == 3, f"inspect: {counts}")
         counts = json.loads(run("inspect", images, "--labels", table, "--recipe", model / "recipe.yaml", "--json"))
         shown = [line.split(",")[1].split("|") for line in table.read_text().splitlines()[1:]]
         check(json.dumps(counts).count("blue") and counts["images"] == 60, f"inspect: {counts}")

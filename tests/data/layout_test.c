@@ -226,6 +226,18 @@ static void test_lists(void)
     CHECK(d && !strcmp(clade_dataset_name(d, CLADE_VALIDATION, 0), "b/1.jpg"));
     clade_dataset_destroy(&d);
 
+    /* images of the test split, but not others, may be without a class */
+    static const char blank[] = "file,label,split\na/0.jpg,x,train\nb/0.jpg,y,train\n"
+                                "a/1.jpg,,test\nb/1.jpg,,test\nc/0.jpg,y,test\n";
+    d = load((clade_data_options){.path = path_of("split"),
+                                  .labels = put_file("blank.csv", blank, strlen(blank))});
+    CHECK(d && clade_dataset_classes(d) == 2 && count(d, CLADE_TRAIN) == 2 &&
+          count(d, CLADE_TEST) == 1);
+    CHECK(d && clade_dataset_skipped(d) == 2 && skips(d, "a/1.jpg", "without a class in the list"));
+    clade_dataset_destroy(&d);
+    CHECK_FAILS(try_list("split", "file,label,split\na/0,x,train\nb/0,,val\n", NULL), CLADE_EFORMAT,
+                "list.csv:3: the class is empty");
+
     /* a file's own row goes before that of another one of its name, farther down */
     static const char levels[] = "file,label\nx/0.jpg,dog\n0.jpg,cat\nz/1.jpg,dog\n1.jpg,cat\n";
     PUT("levels", "0.jpg", "1.jpg", "x/0.jpg", "z/1.jpg");
