@@ -109,18 +109,25 @@ static bool take_entry(opencl_tuning *t, const cJSON *entry)
     return true;
 }
 
-/* Takes over what the file says; false: not all of it can be understood. */
-static bool take_over(opencl_context *cl, opencl_tuning *t, const cJSON *root)
+/* Takes over the entries of calls; false: not all of them can be understood. */
+static bool take_calls(opencl_tuning *t, const cJSON *root)
 {
-    const char *gemm = cJSON_GetStringValue(cJSON_GetObjectItem(root, "gemm"));
-    bool good = !gemm || t->gemm || clade_opencl_gemm_use(cl, gemm);
-    t->gemm = t->gemm || gemm;
+    bool good = true;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cJSON_GetObjectItem(root, "calls"))
     {
         good = take_entry(t, entry) && good;
     }
     return good;
+}
+
+/* Takes over what the file says; false: not all of it can be understood. */
+static bool take_over(opencl_context *cl, opencl_tuning *t, const cJSON *root)
+{
+    const char *gemm = cJSON_GetStringValue(cJSON_GetObjectItem(root, "gemm"));
+    const bool good = !gemm || t->gemm || clade_opencl_gemm_use(cl, gemm);
+    t->gemm = t->gemm || gemm;
+    return take_calls(t, root) && good;
 }
 
 bool clade_opencl_tuning_take(opencl_context *cl, opencl_tuning *t, const opencl_shipped *shipped)
@@ -143,8 +150,8 @@ static void take_file(opencl_context *cl, opencl_tuning *t)
                  clade_error());
     else if (status || !take_over(cl, t, root))
         snprintf(t->warning, sizeof t->warning,
-                 "%s is damaged: what was measured on this device is not used; `clade tune-device` "
-                 "makes it anew",
+                 "%s is damaged: what cannot be understood of it is not used; `clade tune-device` "
+                 "measures anew",
                  t->path);
     cJSON_Delete(root);
 }
@@ -164,9 +171,13 @@ clade_status clade_opencl_tuning_open(opencl_context *cl, bool read, opencl_tuni
     return CLADE_OK;
 }
 
+/* Of how many calls the choices can be taken over. */
 static uint32_t count_calls(const cJSON *root)
 {
-    return root ? (uint32_t)cJSON_GetArraySize(cJSON_GetObjectItem(root, "calls")) : 0;
+    opencl_tuning t = {.path = NULL};
+    (void)take_calls(&t, root);
+    free(t.kept);
+    return (uint32_t)t.count;
 }
 
 void clade_opencl_tuning_describe(cl_platform_id platform, cl_device_id device,

@@ -51,6 +51,7 @@ expect 1 'of no call' "$clade" tune-device --export "$dir/none.json"
 for file in "$dir"/cache/clade/opencl/*.json; do
     echo '{"calls": {"dense x=4x8 w=8x3 y=4x3": {"algorithm": "direct", "tried": {"direct": 1, "gemm": "crashed"}}}}' >"$file"
 done
+cp "$file" "$dir/first.json"
 family=$("$clade" devices --json | sed -n 's/.*"family":[^"]*"\(.*\)".*/\1/p' | grep . | head -n 1)
 expect 0 'all of its family' "$clade" tune-device --export "$dir/$family.json"
 expect 1 'is there already' "$clade" tune-device --export "$dir/$family.json"
@@ -62,5 +63,12 @@ expect 1 "family is 'other', expected 'another'" embed "$dir/another.json"
 printf '{"family": "slow", "calls": {"dense": {"algorithm": "gemm", "tried": {"gemm": 2, "direct": 1}}}}' >"$dir/slow.json"
 expect 1 'is not the fastest' embed "$dir/slow.json"
 for file in "$dir"/cache/clade/opencl/*.json; do echo '{' >"$file"; done
+expect 0 '^    warning  .*is damaged: what cannot be understood of it is not used' "$clade" devices
+# of two calls one is not understood, and does not count
+for file in "$dir"/cache/clade/opencl/*.json; do
+    sed 's/.*"calls": {/&"dense x=5x8 w=8x3 y=5x3": {"algorithm": "magic"}, /' "$dir/first.json" >"$file"
+done
+expect 0 '"warning":[^"]*".*is damaged' "$clade" devices --json
+grep -q '"measured":[^0-9]*1,' "$dir/out" || { echo "devices counts what is not used"; failed=1; }
 expect 0 'warning: .*is damaged' "$clade" bench --device opencl --math fast --op fill --repeat 1
 exit $failed

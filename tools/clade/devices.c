@@ -28,6 +28,11 @@ static clade_device *open_with_units(clade_device_info *info)
     return device;
 }
 
+static const char *warning_of(const clade_device *device)
+{
+    return device ? clade_device_warning(device) : "";
+}
+
 static void add_units(cJSON *entry, const clade_device *device)
 {
     cJSON *array = cJSON_AddArrayToObject(entry, "matrix_units");
@@ -78,6 +83,7 @@ static void print_json(clade_device_info *list, size_t count, const char *note)
         cJSON_AddNumberToObject(entry, "shipped", d->shipped);
         cJSON_AddBoolToObject(entry, "usable", !d->unusable[0]);
         cJSON_AddStringToObject(entry, "unusable", d->unusable);
+        cJSON_AddStringToObject(entry, "warning", warning_of(device));
         add_units(entry, device);
         clade_device_close(&device);
         clade_json_append(array, entry);
@@ -112,6 +118,7 @@ static void print_table(clade_device_info *list, size_t count, const char *note)
             printf("    memory         %.1f GiB\n", (double)d->memory_bytes / 1073741824.0);
         printf("    fma %s, fp16 %s, fp64 %s\n", yes(d->fma), yes(d->fp16), yes(d->fp64));
         if (d->family[0]) print_choices(d);
+        if (warning_of(device)[0]) printf("    warning        %s\n", shown(warning_of(device)));
         print_units(device);
         clade_device_close(&device);
         if (d->unusable[0]) printf("    not usable: %s\n", shown(d->unusable));
