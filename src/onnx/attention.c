@@ -47,13 +47,10 @@ void clade_onnx_write_attention(clade_onnx_exporter *e, int32_t number)
     p = clade_onnx_export_put(e, number, "Softmax", p, NULL);
     p = clade_onnx_export_transpose(e, p, clade_onnx_export_part(e, number), last_two, 4);
     char *y = clade_onnx_export_put(e, number, "MatMul", v, p);
-    if (rank == 3) {
-        char *inputs[] = {y, clade_onnx_export_numbers(e, number, 4, join)};
-        clade_onnx_export_last(e, number, "Reshape", 2, inputs);
-        return;
-    }
-    y = put_reshape(e, number, y, 3, join);
-    clade_onnx_export_transpose(e, y, e->value[number], channels_second, 3);
+    char *inputs[] = {y, clade_onnx_export_numbers(e, number, (size_t)rank + 1, join)};
+    char *joined = rank == 3 ? e->value[number] : clade_onnx_export_part(e, number);
+    clade_onnx_put_node(&e->w, "Reshape", node->layer.name, joined, 2, inputs);
+    if (rank == 2) clade_onnx_export_transpose(e, joined, e->value[number], channels_second, 3);
 }
 
 /* Zeros go before the tokens, and the sum with the token there and zeros elsewhere. */

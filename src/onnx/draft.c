@@ -16,7 +16,7 @@ void clade_onnx_reader_clear(clade_onnx_reader *r)
         clade_onnx_give(&r->file, (char *)r->layer[i].stem);
     }
     for (size_t i = 0; i < r->values; i++) clade_onnx_constant_clear(&r->file, &r->value[i].known);
-    for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
+    clade_onnx_drop_held(r);
     clade_graph_destroy(&r->draft);
     clade_onnx_give(&r->file, r->layer);
     clade_onnx_give(&r->file, r->value);
@@ -161,6 +161,12 @@ clade_status clade_onnx_input_constant(clade_onnx_reader *r, const Onnx__Node *n
     if (!*name) return CLADE_OK;
     clade_status status = clade_onnx_find_constant(r, name, out);
     return status ? clade_context(status, "input %zu", i) : CLADE_OK;
+}
+
+void clade_onnx_drop_held(clade_onnx_reader *r)
+{
+    for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
+    r->held_count = 0;
 }
 
 clade_status clade_onnx_find_constant(clade_onnx_reader *r, const char *name,

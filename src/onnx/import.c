@@ -173,8 +173,7 @@ static clade_status read_node(clade_onnx_reader *r, const Onnx__Node *node)
     if (!broken) status = clade_onnx_fold(r, node, &done);
     if (!broken && !done && !status) status = clade_onnx_read_part(r, node, &done);
     if (!broken && !done && !status && read) status = read(r, node);
-    for (int32_t i = 0; i < r->held_count; i++) clade_onnx_constant_clear(&r->file, &r->held[i]);
-    r->held_count = 0;
+    clade_onnx_drop_held(r);
     bool known = read || clade_onnx_folds(clade_onnx_string(node->op_type));
     if (status == CLADE_EUNSUPPORTED || (!done && !read && !(broken && known))) {
         clade_onnx_add_fault(r, node, status ? clade_error() : known ? "of what varies" : "");
@@ -187,10 +186,12 @@ static clade_status read_node(clade_onnx_reader *r, const Onnx__Node *node)
 static clade_status read_nodes(clade_onnx_reader *r)
 {
     const Onnx__Graph *g = r->file.graph;
-    for (size_t i = 0; i < g->n_node; i++) {
+    size_t taken;
+    for (size_t i = 0; i < g->n_node; i += taken ? taken : 1) {
         char what[160];
         r->node = i;
-        clade_status status = read_node(r, g->node[i]);
+        clade_status status = clade_onnx_read_tokens(r, &taken);
+        if (!status && !taken) status = read_node(r, g->node[i]);
         if (status) return clade_context(status, "%s", clade_onnx_describe(g->node[i], what));
     }
     return CLADE_OK;

@@ -45,6 +45,11 @@ static clade_status with_constant(clade_onnx_reader *r, const Onnx__Node *node, 
         if (!status) r->layer[x->layer].role = CLADE_ONNX_SCALE;
         return status ? status : clade_onnx_output(r, node, x);
     }
+    if (status == CLADE_EUNSUPPORTED && !strcmp(node->op_type, "Add") &&
+        clade_onnx_is_position(x, c)) {
+        status = clade_onnx_add_position(r, node, x, c);
+        return status ? status : clade_onnx_output(r, node, x);
+    }
     if (status) return status;
     bool sub = !strcmp(node->op_type, "Sub"), mul = !strcmp(node->op_type, "Mul");
     bool div = !strcmp(node->op_type, "Div");

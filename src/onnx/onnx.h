@@ -211,6 +211,8 @@ clade_status clade_onnx_input_constant(clade_onnx_reader *reader, const Onnx__No
 /* The same by its name. */
 clade_status clade_onnx_find_constant(clade_onnx_reader *reader, const char *name,
                                       const clade_onnx_constant **out);
+/* Frees those that are held. */
+void clade_onnx_drop_held(clade_onnx_reader *reader);
 /* EFORMAT where there is no such constant, EUNSUPPORTED where it has not `rank` dimensions of real
  * numbers; `what` is it: "its kernel". */
 clade_status clade_onnx_expect_real(const clade_onnx_constant *constant, int32_t rank,
@@ -277,6 +279,17 @@ bool clade_onnx_norm_fits(const clade_onnx_reader *reader, const clade_onnx_valu
 clade_status clade_onnx_read_part(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
 /* A step that is a whole normalisation becomes a layer; of others EUNSUPPORTED. */
 clade_status clade_onnx_finish_part(clade_onnx_reader *reader, const char *name);
+
+/* --- tokens.c --- */
+
+/* Reads attention or class_token from the node under way on, where these begin as Clade writes
+ * them; *nodes is how many nodes that were, 0: they do not. */
+clade_status clade_onnx_read_tokens(clade_onnx_reader *reader, size_t *nodes);
+/* Has c a number for each element of an image of x? */
+bool clade_onnx_is_position(const clade_onnx_value *x, const clade_onnx_constant *c);
+/* Adds a position_embedding of these numbers to x, which becomes its output. */
+clade_status clade_onnx_add_position(clade_onnx_reader *reader, const Onnx__Node *node,
+                                     clade_onnx_value *x, const clade_onnx_constant *c);
 
 /* --- window.c --- */
 

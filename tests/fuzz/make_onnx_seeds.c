@@ -32,26 +32,38 @@ static void save(clade_onnx_writer *w, const char *folder, const char *name)
     clade_onnx_writer_clear(w);
 }
 
-/* A net of ours with many kinds of layers, as it is exported. */
-static void make_exported(const char *folder, const char *name, bool pixels)
+static const clade_layer many_kinds[] = {
+    {.kind = CLADE_LAYER_CONV2D,
+     .as.conv2d = {.filters = 4, .kernel = {3, 3}, .activation = CLADE_GELU}},
+    {.kind = CLADE_LAYER_BATCHNORM},
+    {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = CLADE_HARD_SWISH}},
+    {.kind = CLADE_LAYER_DEPTHWISE_CONV2D,
+     .as.conv2d = {.kernel = {3, 3}, .padding = CLADE_PADDING_SAME, .no_bias = true}},
+    {.kind = CLADE_LAYER_ADD, .input_count = 2, .input = {3, 4}},
+    {.kind = CLADE_LAYER_LRN},
+    {.kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {6, 5}},
+    {.kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d = {.window = {2, 2}}},
+    {.kind = CLADE_LAYER_AVGPOOL2D, .as.pool2d = {.window = {2, 2}, .stride = {1, 1}}},
+    {.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d = {{1, 0, 0, 1}}},
+    {.kind = CLADE_LAYER_FLATTEN},
+    {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {.rate = 0.5F}},
+    {.kind = CLADE_LAYER_DENSE, .as.dense = {.units = 4, .softmax = true}},
+};
+
+static const clade_layer transformer[] = {
+    {.kind = CLADE_LAYER_CONV2D, .as.conv2d = {.filters = 6, .kernel = {4, 4}, .stride = {4, 4}}},
+    {.kind = CLADE_LAYER_CLASS_TOKEN},
+    {.kind = CLADE_LAYER_POSITION_EMBEDDING},
+    {.kind = CLADE_LAYER_CONV2D, .as.conv2d = {.filters = 18, .kernel = {1, 1}}},
+    {.kind = CLADE_LAYER_ATTENTION, .as.attention = {.heads = 2}},
+    {.kind = CLADE_LAYER_FLATTEN},
+    {.kind = CLADE_LAYER_DENSE, .as.dense = {.units = 4, .softmax = true}},
+};
+
+/* A net of ours, as it is exported. */
+static void make_exported(const char *folder, const char *name, const clade_layer *layers,
+                          size_t layer_count, bool pixels)
 {
-    static const clade_layer layers[] = {
-        {.kind = CLADE_LAYER_CONV2D,
-         .as.conv2d = {.filters = 4, .kernel = {3, 3}, .activation = CLADE_GELU}},
-        {.kind = CLADE_LAYER_BATCHNORM},
-        {.kind = CLADE_LAYER_ACTIVATION, .as.activation = {.activation = CLADE_HARD_SWISH}},
-        {.kind = CLADE_LAYER_DEPTHWISE_CONV2D,
-         .as.conv2d = {.kernel = {3, 3}, .padding = CLADE_PADDING_SAME, .no_bias = true}},
-        {.kind = CLADE_LAYER_ADD, .input_count = 2, .input = {3, 4}},
-        {.kind = CLADE_LAYER_LRN},
-        {.kind = CLADE_LAYER_CONCAT, .input_count = 2, .input = {6, 5}},
-        {.kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d = {.window = {2, 2}}},
-        {.kind = CLADE_LAYER_AVGPOOL2D, .as.pool2d = {.window = {2, 2}, .stride = {1, 1}}},
-        {.kind = CLADE_LAYER_ZERO_PADDING2D, .as.pad2d = {{1, 0, 0, 1}}},
-        {.kind = CLADE_LAYER_FLATTEN},
-        {.kind = CLADE_LAYER_DROPOUT, .as.dropout = {.rate = 0.5F}},
-        {.kind = CLADE_LAYER_DENSE, .as.dense = {.units = 4, .softmax = true}},
-    };
     static const char *const classes[] = {"a", "b", "c", "d"};
     static const clade_preprocessing preprocessing = {.scale = {0.5F, 0.25F, 2},
                                                       .shift = {1, 2, 3}};
@@ -61,7 +73,7 @@ static void make_exported(const char *folder, const char *name, bool pixels)
     clade_network *network;
     clade_network_weight weights[16] = {{0}};
     if (clade_graph_create(8, 8, 3, &graph)) fail("graph");
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+    for (size_t i = 0; i < layer_count; i++)
         if (clade_graph_add(graph, &layers[i], NULL)) fail("graph");
     if (clade_device_open("cpu", NULL, &device)) fail("cpu");
     if (clade_model_create(graph, device, &(clade_model_options){.batch = 1}, &model))
@@ -185,8 +197,10 @@ int main(int argc, char **argv)
 {
     if (argc != 2) return 2;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) values[i] = (float)(i % 7) / 8;
-    make_exported(argv[1], "exported", false);
-    make_exported(argv[1], "pixels", true);
+    const size_t many = sizeof many_kinds / sizeof *many_kinds;
+    make_exported(argv[1], "exported", many_kinds, many, false);
+    make_exported(argv[1], "pixels", many_kinds, many, true);
+    make_exported(argv[1], "tokens", transformer, sizeof transformer / sizeof *transformer, false);
     make_folded(argv[1]);
     make_gates(argv[1]);
     make_resized(argv[1]);

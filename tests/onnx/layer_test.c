@@ -114,9 +114,12 @@ static const char *const expected[] = {
     "  use_bias: false\n"
     "  name: sample\n"
     "  trainable: false\n",
-    "cannot be read: MatMul",            /* attention */
-    "cannot be read: a change of shape", /* class_token */
-    "depthwise_conv2d:\n"                /* position_embedding, where all numbers are the same */
+    "attention:\n"
+    "  heads: 2\n"
+    "  name: sample\n",
+    "class_token:\n"
+    "  name: sample\n",
+    "depthwise_conv2d:\n" /* position_embedding, where all numbers are the same */
     "  kernel: [1, 1]\n"
     "  name: sample\n"
     "  trainable: false\n",
@@ -189,13 +192,6 @@ int main(void)
         if (!expected[i]) {
             CHECK_FAILS(clade_network_read(FILE_NAME, NULL, &again), CLADE_EFORMAT,
                         "the output is the input");
-            clade_network_destroy(&network);
-            continue;
-        }
-        static const char unread[] = "cannot be read: ";
-        if (!strncmp(expected[i], unread, sizeof unread - 1)) {
-            CHECK_FAILS(clade_network_read(FILE_NAME, NULL, &again), CLADE_EUNSUPPORTED,
-                        expected[i] + sizeof unread - 1);
             clade_network_destroy(&network);
             continue;
         }
