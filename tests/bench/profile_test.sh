@@ -9,7 +9,7 @@ trap 'rm -rf "$dir"' EXIT
 # a machine that is busy may stop us between two calls: once is enough
 for attempt in 1 2 3 4 5; do
     "$clade" bench --device "$device" --profile --model cats-dogs-64 --repeat 2 --json \
-        --trace "$dir/trace.json" >"$dir/profile.json"
+        --trace "$dir/trace.json" --force >"$dir/profile.json"
     [ "$attempt" = 5 ] || python3 - "$dir" <<'END' || continue
 import json, sys
 
