@@ -140,10 +140,9 @@ static void add_call(narrower *n, const clade_layer_call *from, size_t c)
 {
     const clade_op_info *info = clade_op_describe(from->call.op);
     const bool *decided = n->build->blueprint->halves[n->build->pass];
-    const bool halves = decided ? decided[c] : takes_halves(n, &from->call);
+    const bool halves = n->build->halves[c] = decided ? decided[c] : takes_halves(n, &from->call);
     clade_args args = from->call.args;
     n->layer = from->layer;
-    if (!decided) n->build->halves[c] = halves;
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {
         clade_tensor *t = &args.slot[s];
         if (is_narrow(n, t))
