@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/locale.h"
+#include "data/label_columns.h"
 #include "data/label_json.h"
 #include "data/label_numbers.h"
 #include "data/layout.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const uint64_t most_bytes = UINT64_C(256) << 20;
 
@@ -34,113 +34,6 @@ struct clade_label_list {
     double *numbers; /* of all rows */
     size_t number_count, number_room;
 };
-
-/* ---- columns ---- */
-
-typedef struct table_columns {
-    size_t file, label, split, weight, count; /* all but file: count where there is none */
-    const char *class[CLADE_TABLE_COLUMNS];   /* without a label: the names of the columns */
-    bool number[CLADE_TABLE_COLUMNS];         /* is it one of numbers? */
-} table_columns;
-
-/* What columns of files are called. */
-static const char *const files[] = {"file",     "filename",  "file_name",  "filenames",  "files",
-                                    "filepath", "filepaths", "file_path",  "path",       "paths",
-                                    "image",    "image_id",  "image_name", "image_path", "img",
-                                    "id",       NULL};
-
-/* The column that has the first of these names that is there; `count`: none. */
-static size_t find_column(char *const *fields, size_t count, const char *const *names)
-{
-    for (; *names; names++)
-        for (size_t i = 0; i < count; i++)
-            if (!strcasecmp(fields[i], *names)) return i;
-    return count;
-}
-
-/* The columns of numbers: those that are named, or the label's, or all others. */
-static clade_status find_numbers(const char *path, const char *given, char *const *fields,
-                                 bool header, table_columns *c)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        const bool other = i != c->file && i != c->split && i != c->weight &&
-                           !(header && find_column(&fields[i], 1, files) == 0);
-        c->class[i] = header ? fields[i] : "target";
-        c->number[i] = !given && (c->label < c->count ? i == c->label : other);
-        found += c->number[i];
-    }
-    for (const char *at = given ? strchr(given, ',') : NULL; at; at = strchr(at, ',')) {
-        char name[256] = "";
-        const size_t n = strcspn(++at, ",");
-        if (n < sizeof name) memcpy(name, at, n);
-        const size_t i = find_column(fields, c->count, (const char *const[]){name, NULL});
-        if (i == c->count || i == c->file || c->number[i])
-            return clade_fail(CLADE_EINVAL,
-                              "%s: label columns '%s': expected the names of columns, FILE,TARGET "
-                              "or FILE,TARGET,TARGET…",
-                              path, given);
-        c->number[i] = true;
-        if (i == c->weight) c->weight = c->count;
-        found++;
-    }
-    if (found) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "%s: expected a column of numbers beside '%.100s'", path,
-                      fields[c->file]);
-}
-
-/* Are these fields names of columns? Then they are not a row. */
-static clade_status find_columns(const char *path, const clade_label_options *options,
-                                 char *const *fields, size_t count, table_columns *c, bool *header)
-{
-    static const char *const labels[] = {"label",      "labels", "class", "class_name", "category",
-                                         "categories", "target", "tags",  NULL};
-    static const char *const splits[] = {"split", "set", "subset", "data set", "dataset", NULL};
-    const char *const given = options->columns;
-    static const char *const weights[] = {"weight", "sample_weight", NULL};
-    *c = (table_columns){.count = count, .split = count, .weight = count};
-    *header = true;
-    if (given) {
-        const char *comma = strchr(given, ',');
-        char first[256] = "", second[256] = "";
-        const size_t n = !comma             ? 0
-                         : options->numbers ? strcspn(comma + 1, ",")
-                                            : strlen(comma + 1);
-        if (comma && (size_t)(comma - given) < sizeof first && n < sizeof second) {
-            memcpy(first, given, (size_t)(comma - given));
-            memcpy(second, comma + 1, n);
-        }
-        c->file = find_column(fields, count, (const char *const[]){first, NULL});
-        c->label = find_column(fields, count, (const char *const[]){second, NULL});
-        if (!*first || !*second || c->file == count || c->label == count)
-            return clade_fail(CLADE_EINVAL,
-                              "%s: label columns '%s': expected the names of two of its columns, "
-                              "FILE,LABEL",
-                              path, given);
-    } else {
-        c->file = find_column(fields, count, files);
-        c->label = find_column(fields, count, labels);
-    }
-    c->split = find_column(fields, count, splits);
-    c->weight = find_column(fields, count, weights);
-    if (c->file < count && c->label < count && c->file != c->label) return CLADE_OK;
-    if ((options->several || options->numbers) && c->file < count && c->label == count &&
-        count > 2) {
-        for (size_t i = 0; i < count; i++) c->class[i] = fields[i];
-        return CLADE_OK;
-    }
-    if (count != 2)
-        return clade_fail(
-            CLADE_EINVAL,
-            "%s: %zu columns: which are files and classes? --label-columns FILE,LABEL names them "
-            "(the first is '%.100s'); where each class has a column, data.task=multi_label",
-            path, count, fields[0]);
-    *header = c->file < count || c->label < count;
-    c->file = c->label == 0 ? 1 : 0;
-    c->split = c->weight = 2;
-    c->label = 1 - c->file;
-    return CLADE_OK;
-}
 
 /* ---- looking up ---- */
 
@@ -257,8 +150,8 @@ static clade_status append_row(clade_label_list *list, const clade_label_row *ro
 }
 
 /* Rows of the classes whose columns have a 1. */
-static clade_status add_marked(clade_label_list *list, char *const *fields, const table_columns *c,
-                               clade_label_row row)
+static clade_status add_marked(clade_label_list *list, char *const *fields,
+                               const clade_label_columns *c, clade_label_row row)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < c->count && !status; i++) {
@@ -288,7 +181,7 @@ static clade_status read_weight(const clade_label_list *list, const char *text, 
 
 /* Reads the numbers of a row behind those of the rows before. */
 static clade_status read_numbers(clade_label_list *list, char *const *fields,
-                                 const table_columns *c, clade_label_row *row)
+                                 const clade_label_columns *c, clade_label_row *row)
 {
     row->numbers = list->number_count;
     for (size_t i = 0; i < c->count; i++) {
@@ -312,8 +205,8 @@ static clade_status read_numbers(clade_label_list *list, char *const *fields,
     return CLADE_OK;
 }
 
-static clade_status add_row(clade_label_list *list, char *const *fields, const table_columns *c,
-                            size_t line)
+static clade_status add_row(clade_label_list *list, char *const *fields,
+                            const clade_label_columns *c, size_t line)
 {
     char *file = fields[c->file];
     for (char *at = file; (at = strchr(at, '\\'));) *at = '/'; /* written on Windows */
@@ -335,7 +228,7 @@ static clade_status add_row(clade_label_list *list, char *const *fields, const t
                                                           : add_marked(list, fields, c, row);
 }
 
-static clade_status keep_columns(clade_label_list *list, const table_columns *c)
+static clade_status keep_columns(clade_label_list *list, const clade_label_columns *c)
 {
     list->column = calloc(c->count, sizeof *list->column);
     if (!list->column) return clade_fail(CLADE_ENOMEM, "out of memory for a list of numbers");
@@ -360,17 +253,17 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
                               const clade_label_options *options)
 {
     char *fields[CLADE_TABLE_COLUMNS];
-    table_columns c = {0};
+    clade_label_columns c = {0};
     size_t count, line;
     bool header = false;
     clade_status status = next_row(r, fields, &count, &line);
     if (!status && count == 0)
         return clade_fail(CLADE_EFORMAT, "%s: an empty list of labels", r->path);
-    if (!status) status = find_columns(r->path, options, fields, count, &c, &header);
+    if (!status) status = clade_label_columns_find(r->path, options, fields, count, &c, &header);
     list->splits = c.split < c.count;
     list->marked = list->several && c.label >= c.count;
     if (!status && list->numeric) {
-        status = find_numbers(r->path, options->columns, fields, header, &c);
+        status = clade_label_columns_find_numbers(r->path, options->columns, fields, header, &c);
         if (c.label >= c.count && c.weight < c.count) list->doubtful = fields[c.weight];
         if (!status) status = keep_columns(list, &c);
     }
