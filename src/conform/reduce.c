@@ -3,6 +3,7 @@
 #include "conform/reduce.h"
 
 #include "base/file.h"
+#include "op/recorded.h"
 #include "op/call_text.h"
 
 #include <stdio.h>
@@ -160,12 +161,26 @@ static clade_status find_first(reducer *r)
     return status;
 }
 
+/* What a folder has of a call's slots. */
+static clade_status read_values(const char *folder, const clade_call *call, conform_values *values)
+{
+    const clade_op_info *info = clade_op_describe(call->op);
+    clade_status status = CLADE_OK;
+    values->args = call->args;
+    for (size_t i = 0; i < info->slot_count && !status; i++)
+        if (clade_tensor_present(&call->args.slot[i]))
+            status = clade_recorded_slot(folder, info->slots[i].name, &call->args.slot[i],
+                                         &values->block[i]);
+    return status;
+}
+
 /* The call in a folder, on the numbers there. */
 static clade_status take_recorded(reducer *r)
 {
     clade_call call;
     clade_args test;
-    clade_status status = clade_recorded_read(r->how->recorded, &call, &r->kept);
+    clade_status status = clade_recorded_call(r->how->recorded, &call);
+    if (!status) status = read_values(r->how->recorded, &call, &r->kept);
     if (status) return status;
     const clade_op_info *info = clade_op_describe(call.op);
     conform_trial t = {.options = *r->options,

@@ -54,10 +54,6 @@ void clade_trial_set(conform_trial *trial, const clade_args *args);
 clade_status clade_case_of_call(const clade_op_info *info, const clade_args *args,
                                 clade_args *test);
 
-/* The call in a folder, and what is there of its slots, in blocks to be freed also after an error.
- * Errors: EIO, EFORMAT, ENOMEM. */
-clade_status clade_recorded_read(const char *folder, clade_call *call, conform_values *values);
-
 /* Offers smaller calls than *args of an op that lists cases, until it has no more. `attempt` says
  * whether one is taken, which it then puts into *args. */
 typedef bool conform_attempt(void *user, const clade_args *smaller);

@@ -20,8 +20,10 @@ enum { most_text = 1 << 16, hex_size = 65 };
 /* A case's folder. */
 typedef struct vectors {
     char *folder;
-    char sums[most_text]; /* SHA256SUMS */
+    char sums[most_text]; /* SHA256SUMS as it is from the files, of `length` bytes */
     size_t length;
+    char *frozen; /* the file, of `size` bytes; NULL where it is to be written */
+    size_t size;
 } vectors;
 
 /* Of a file in the folder. */
@@ -41,7 +43,8 @@ static clade_status digest(const vectors *v, const char *name, char hex[hex_size
     return status;
 }
 
-static clade_status add_sum(vectors *v, const char *name)
+/* The next line of SHA256SUMS; what was frozen has the same. */
+static clade_status add_sum(vectors *v, const char *name, conform_failure *failure)
 {
     char hex[hex_size];
     clade_status status = digest(v, name, hex);
@@ -49,6 +52,8 @@ static clade_status add_sum(vectors *v, const char *name)
     size_t room = sizeof v->sums - v->length;
     int n = snprintf(v->sums + v->length, room, "%s  %s\n", hex, name);
     if ((size_t)n >= room) return clade_fail(CLADE_EINVAL, "%s: too many files", v->folder);
+    if (v->frozen && strncmp(v->frozen + v->length, v->sums + v->length, (size_t)n) != 0)
+        clade_failure_set(failure, "digest", "%s has another SHA-256", name);
     v->length += (size_t)n;
     return CLADE_OK;
 }
@@ -58,6 +63,17 @@ static clade_status write_text(vectors *v, const char *name, const char *text, s
     char *path = clade_path_join(v->folder, name);
     if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
     clade_status status = clade_file_write(path, text, size);
+    free(path);
+    return status;
+}
+
+static clade_status read_text(const vectors *v, const char *name, char **text, size_t *size)
+{
+    void *bytes = NULL;
+    char *path = clade_path_join(v->folder, name);
+    clade_status status = path ? clade_file_read(path, most_text, &bytes, size)
+                               : clade_fail(CLADE_ENOMEM, "out of memory");
+    *text = bytes;
     free(path);
     return status;
 }
@@ -91,7 +107,7 @@ static bool find_array(const conform_problem *p, size_t which, frozen_array *a)
     return true;
 }
 
-static clade_status write_problem(vectors *v, const conform_problem *p)
+static clade_status write_problem(vectors *v, const conform_problem *p, conform_failure *failure)
 {
     char *folder = clade_path_join(v->folder, clade_conform_data_name(p->data));
     clade_status status =
@@ -103,37 +119,13 @@ static clade_status write_problem(vectors *v, const conform_problem *p)
         status = path ? clade_npy_write(path, &p->args.slot[a.slot], a.wide, a.block)
                       : clade_fail(CLADE_ENOMEM, "out of memory");
         free(path);
-        if (!status) status = add_sum(v, a.name);
+        if (!status) status = add_sum(v, a.name, failure);
     }
     free(folder);
     return status;
 }
 
 /* ---- checking ---- */
-
-/* Each file as SHA256SUMS has it. */
-static clade_status check_sums(vectors *v, conform_failure *failure)
-{
-    void *bytes = NULL;
-    size_t size;
-    char *path = clade_path_join(v->folder, "SHA256SUMS"), hex[hex_size];
-    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
-    clade_status status = clade_file_read(path, most_text, &bytes, &size);
-    for (char *line = bytes, *end; !status && (end = strchr(line, '\n')); line = end + 1) {
-        *end = 0;
-        if (strlen(line) < hex_size + 2 || strncmp(line + hex_size - 1, "  ", 2) != 0) {
-            status =
-                clade_fail(CLADE_EFORMAT, "%s: expected a digest, two spaces and a name", path);
-            break;
-        }
-        status = digest(v, line + hex_size + 1, hex);
-        if (!status && strncmp(hex, line, hex_size - 1) != 0)
-            clade_failure_set(failure, "digest", "%s has another SHA-256", line + hex_size + 1);
-    }
-    free(bytes);
-    free(path);
-    return status;
-}
 
 /* The oracle may be off by the rounding of another C library's functions in double, which is a tiny
  * part of any bound. */
@@ -173,10 +165,14 @@ static clade_status read_array(const vectors *v, const conform_problem *p, size_
     return status;
 }
 
-static clade_status check_problem(const vectors *v, conform_problem *p,
-                                  clade_conform_result *result, conform_failure *failure)
+static clade_status check_problem(vectors *v, conform_problem *p, clade_conform_result *result,
+                                  conform_failure *failure)
 {
     clade_status status = CLADE_OK;
+    frozen_array a;
+    for (size_t i = 0; !status && !failure->check && i < 3 * p->info->slot_count; i++)
+        if (find_array(p, i, &a)) status = add_sum(v, a.name, failure);
+    if (status || failure->check) return status;
     for (size_t slot = 0; !status && slot < p->info->slot_count; slot++) {
         void *in;
         status = read_array(v, p, 3 * slot, &in);
@@ -207,16 +203,13 @@ static clade_status check_problem(const vectors *v, conform_problem *p,
 /* The call that was frozen must be the case's. */
 static clade_status check_call(const vectors *v, const char *call, conform_failure *failure)
 {
-    void *bytes = NULL;
+    char *text;
     size_t size;
-    char *path = clade_path_join(v->folder, "call");
-    if (!path) return clade_fail(CLADE_ENOMEM, "out of memory");
-    clade_status status = clade_file_read(path, most_text, &bytes, &size);
-    if (!status && (size != strlen(call) + 1 || memcmp(bytes, call, size - 1) != 0))
-        clade_failure_set(failure, "call", "it was frozen as '%.*s'", (int)strcspn(bytes, "\n"),
-                          (const char *)bytes);
-    free(bytes);
-    free(path);
+    clade_status status = read_text(v, "call", &text, &size);
+    if (!status && strcmp(text, call) != 0)
+        clade_failure_set(failure, "call", "it was frozen as '%.*s'", (int)strcspn(text, "\n"),
+                          text);
+    free(text);
     return status;
 }
 
@@ -229,21 +222,24 @@ static clade_status go_through(conform_run *run, vectors *v, const clade_op_info
     snprintf(call, sizeof call, "%s\n", result->call);
     clade_status status = CLADE_OK;
     if (frozen) {
-        status = check_sums(v, failure);
-        if (!status) status = check_call(v, result->call, failure);
+        status = read_text(v, "SHA256SUMS", &v->frozen, &v->size);
     } else {
         status = clade_folder_create(v->folder);
         if (!status) status = write_text(v, "call", call, strlen(call));
-        if (!status) status = add_sum(v, "call");
     }
+    if (!status) status = add_sum(v, "call", failure);
+    if (!status && frozen && !failure->check) status = check_call(v, call, failure);
     for (int data = 0; !status && !failure->check && data <= CONFORM_RANDOM; data++) {
         conform_problem *p = NULL;
         if (!clade_problem_wanted(info, test, (conform_data)data)) continue;
         status = clade_problem_create(info, test, (conform_data)data, run->options->seed, &p);
-        if (!status) status = frozen ? check_problem(v, p, result, failure) : write_problem(v, p);
+        if (!status)
+            status = frozen ? check_problem(v, p, result, failure) : write_problem(v, p, failure);
         clade_problem_destroy(&p);
     }
     if (!status && !frozen) status = write_text(v, "SHA256SUMS", v->sums, v->length);
+    if (!status && frozen && !failure->check && v->size != v->length)
+        clade_failure_set(failure, "digest", "SHA256SUMS has more files than were frozen");
     return status;
 }
 
@@ -272,6 +268,7 @@ static clade_status take_case(conform_run *run, clade_conform_mode mode, const c
         status = go_through(run, &v, info, test, &result, &failure);
     }
     free(v.folder);
+    free(v.frozen);
     if (frozen && (status == CLADE_EIO || status == CLADE_EFORMAT)) {
         clade_failure_set(&failure, "file", "%s", clade_error());
         status = CLADE_OK;

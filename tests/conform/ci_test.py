@@ -255,6 +255,13 @@ def vectors():
         said = conform("--vectors-check", frozen, *one, code=1)
         check(f"FAIL {case}: " in said and why in said, said)
     check("4 failed" in conform("--vectors-check", frozen, *one, code=1), "others failed, too")
+    sums = frozen / "vectors.dense_dw.small" / "SHA256SUMS"
+    lines = sums.read_text().splitlines(keepends=True)
+    for text, why in (("", "digest: call has another SHA-256"), ("".join(lines[:-1]), "has another SHA-256"),
+                      ("".join([*lines, lines[0]]), "digest: SHA256SUMS has more files than were frozen")):
+        sums.write_text(text)
+        said = conform("--vectors-check", frozen, "--quick", "--op", "dense_dw", "--case", "small", code=1)
+        check(why in said, said)
     one = ["--quick", "--op", "maxpool2d", "--case", "two"]
     conform("--vectors", frozen, *one, code=0)
     refreeze(frozen / "vectors.maxpool2d.two", "random/index.out.npy", lambda b: b[:-1] + bytes([b[-1] ^ 1]))
