@@ -18,7 +18,8 @@ import zipfile
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves the server's files; those named cut-… end in the middle when they are asked for as a whole."""
+    """Serves the server's files; those named cut-… end in the middle when they are asked for as a whole, and after some
+    bytes of those named stalls-… nothing more comes."""
 
     def do_GET(self):
         name = self.path.lstrip("/")
@@ -37,6 +38,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
         self.end_headers()
+        if name.startswith("stalls"):
+            self.wfile.write(data[begin:begin + 9])
+            self.wfile.flush()
+            return self.server.ended.wait(60)
         cut = name.startswith("cut") and not begin
         self.wfile.write(data[begin:len(data) // 2 if cut else None])
 
@@ -55,7 +60,7 @@ class Case:
     def run(self, *words, group="weights", path=None, expected=0):
         env = {"HOME": str(self.home), "PATH": path or self.path}
         env.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
-        done = subprocess.run([self.clade, *[group] * bool(group), *words], capture_output=True, text=True, env=env)
+        done = subprocess.run([self.clade, *[group] * bool(group), *words], capture_output=True, text=True, env=env, timeout=60)
         assert done.returncode == expected, (words, done)
         return done
 
@@ -180,6 +185,27 @@ def check_failures(case, data):
     assert "expected the address of a file" in bad.stderr, bad
 
 
+def check_stalled(case, data, program):
+    """One that is sent ever slower is given up: here at once, after one second for 30."""
+    name = f"stalls-{digits(data)}.pth"
+    case.server.files[name] = data
+    hurried = case.home / "hurried"
+    hurried.mkdir()
+    (hurried / program).write_text(f"""#!{shutil.which('bash')}
+once=()
+for word; do
+    case $word in 30) word=1 ;; --timeout=30) word=--timeout=1 ;; 3) word=0 ;; --tries=4) word=--tries=1 ;; esac
+    once+=("$word")
+done
+exec {shutil.which(program)} "${{once[@]}}"
+""")
+    (hurried / program).chmod(0o755)
+    bad = case.fetch(name, path=str(hurried), expected=1)
+    assert "goes on where it stopped" in bad.stderr, bad
+    (case.cache / (name + ".part")).unlink()
+    shutil.rmtree(hurried)
+
+
 def check_program(case, data, program):
     """With this one alone on PATH."""
     where = shutil.which(program)
@@ -192,6 +218,7 @@ def check_program(case, data, program):
     check_fetch(case, data)
     check_resumed(case, data, program)
     check_failures(case, data)
+    check_stalled(case, data, program)
     return [program]
 
 
@@ -284,7 +311,7 @@ def check_recipe(case):
 def main(clade, corpus):
     data = (pathlib.Path(corpus) / "new.pth").read_bytes()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.files, server.asked = {}, []
+        server.files, server.asked, server.ended = {}, [], threading.Event()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         tried = []
         for program in "curl", "wget":
@@ -294,6 +321,7 @@ def main(clade, corpus):
             check_list(Case(clade, server, folder))
         with tempfile.TemporaryDirectory(prefix="clade-weights-") as folder:
             check_recipe(Case(clade, server, folder))
+        server.ended.set()
         server.shutdown()
     print("fetched with", " and ".join(tried) or "nothing")
 

@@ -84,6 +84,10 @@ static clade_status download(const char *url, const char *part, int *result)
                                 "3",
                                 "--connect-timeout",
                                 "30",
+                                "--speed-limit", /* bytes a second, for so many seconds */
+                                "100",
+                                "--speed-time",
+                                "30",
                                 "--continue-at",
                                 "-",
                                 shown ? "--progress-bar" : "--silent",
