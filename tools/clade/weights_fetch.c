@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "weights.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -13,28 +15,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char *join(const char *a, const char *b, const char *c)
-{
-    char *text;
-    return asprintf(&text, "%s%s%s", a, b, c) < 0 ? NULL : text;
-}
-
-/* Makes the folder and those above it. */
-static clade_status make_folder(const char *path)
-{
-    char *part = join(path, "", "");
-    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory");
-    for (char *p = part + 1; *p; p++) {
-        if (*p != '/') continue;
-        *p = 0;
-        mkdir(part, 0777);
-        *p = '/';
-    }
-    bool good = mkdir(part, 0777) == 0 || errno == EEXIST;
-    free(part);
-    return good ? CLADE_OK : clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(errno));
-}
 
 /* Is the program on PATH? */
 static bool have(const char *program)
@@ -140,9 +120,10 @@ static clade_status fetch_part(const char *url, const char *part)
 
 clade_status weights_fetch(const clade_pretrained *p, const char *folder, char **path)
 {
-    char *file = join(folder, "/", p->file), *part = file ? join(file, ".part", "") : NULL;
+    char *file = clade_path_join(folder, p->file);
+    char *part = file ? clade_string_join(file, ".part") : NULL;
     clade_status status = part ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
-    if (!status) status = make_folder(folder);
+    if (!status) status = clade_folder_create(folder);
     if (!status) status = fetch_part(p->url, part);
     if (!status) {
         status = clade_pretrained_check(p, part);
