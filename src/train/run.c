@@ -89,7 +89,7 @@ static clade_status lock(clade_run *run)
     if (run->lock < 0)
         return clade_fail(CLADE_EIO, "%s: cannot open: %s", run->folder, strerror(errno));
     if (flock(run->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        return clade_fail(CLADE_EINVAL, "%s: another process is training in this folder",
+        return clade_fail(CLADE_EINVAL, "%s: another process is at work in this folder",
                           run->folder);
     return CLADE_OK; /* a file system without locks is no reason to refuse */
 }

@@ -12,7 +12,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from checks import check, finish
+from checks import check, finish, taken
 
 RECIPE = """
 name: {name}
@@ -230,6 +230,11 @@ def main(clade, onnx=None):
 
         # a temperature: loss falls, classes stay, and it can be taken out again
         before = (first / "best.safetensors").read_bytes()
+        with taken(first):
+            for path in first, first / "best.safetensors":
+                run("calibrate", path, "--device", "cpu", status=1, says="another process is at work in this folder")
+            evaluate(first)
+        check((first / "best.safetensors").read_bytes() == before, "calibrated beside training")
         told = json.loads(run("calibrate", first, "--device", "cpu", "--json"))
         found, table = evaluate(first)
         table.check(found, "calibrated")

@@ -12,7 +12,7 @@ import zlib
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from checks import check, finish
+from checks import check, finish, taken
 
 RECIPE = """
 name: colours
@@ -109,6 +109,8 @@ def main(clade):
         check(rows[0]["predicted"] == "|".join(c for c in CLASSES if told[c][0]), f"predicted: {rows[0]}")
 
         # thresholds: the best there are, kept, and heeded
+        with taken(model):
+            run("evaluate", model, "--device", "cpu", "--thresholds", says="another process is at work in this folder")
         fitted = json.loads(run("evaluate", model, "--device", "cpu", "--json", "--thresholds"))
         limits = {s["class"]: s["threshold"] for s in fitted["class_scores"]}
         for c, s in zip(CLASSES, fitted["class_scores"]):

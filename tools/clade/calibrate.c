@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct calibrate_request {
     session_place place;
@@ -132,8 +133,9 @@ static int run(calibrate_request *r, const char *path)
     clade_classifier *classifier = NULL;
     clade_dataset *dataset = NULL;
     calibrated old, new;
+    int hold;
     interrupt_watch();
-    clade_status status = session_model_file(path, &r->path);
+    clade_status status = session_hold_model(path, &r->path, &hold);
     if (!status) status = session_open_device(&r->place, &device);
     if (!status) status = clade_classifier_open(r->path, device, &classifier);
     if (!status && r->undo) {
@@ -147,6 +149,7 @@ static int run(calibrate_request *r, const char *path)
     clade_dataset_destroy(&dataset);
     clade_classifier_destroy(&classifier);
     clade_device_close(&device);
+    if (hold >= 0) close(hold);
     free(r->path);
     return status ? command_fail("calibrate") : COMMAND_OK;
 }

@@ -27,6 +27,7 @@ typedef struct evaluate_request {
     clade_ranks *ranks;
     clade_device *device;
     ensemble models;
+    char *file;             /* that gets thresholds */
     clade_dataset *dataset; /* of the first model, whose names `found` has */
     evaluated found;
 } evaluate_request;
@@ -211,18 +212,16 @@ static clade_status keep_thresholds(evaluate_request *r)
     clade_classifier *model = r->models.member[0];
     const int32_t classes = clade_classifier_classes(model);
     const double loss = e->metrics.loss;
-    char *file = NULL;
     float *thresholds = malloc((size_t)classes * sizeof *thresholds);
-    clade_status status = thresholds ? session_model_file(r->models.path[0], &file)
-                                     : clade_fail(CLADE_ENOMEM, "out of memory");
-    if (!status) status = clade_thresholds_fit(e->p, e->target, e->count, classes, thresholds);
+    clade_status status = thresholds
+                              ? clade_thresholds_fit(e->p, e->target, e->count, classes, thresholds)
+                              : clade_fail(CLADE_ENOMEM, "out of memory");
     if (!status) status = clade_classifier_set_thresholds(model, thresholds);
-    if (!status) status = clade_classifier_save(model, file);
+    if (!status) status = clade_classifier_save(model, r->file);
     if (!status) status = evaluated_measure(e);
     if (!status) e->metrics.loss = loss;
-    if (!status) fprintf(stderr, "clade evaluate: thresholds kept in %s\n", shown(file));
+    if (!status) fprintf(stderr, "clade evaluate: thresholds kept in %s\n", shown(r->file));
     free(thresholds);
-    free(file);
     return status;
 }
 
@@ -256,8 +255,10 @@ static clade_status tell(evaluate_request *r)
 
 static int run(evaluate_request *r, const char *path)
 {
+    int hold = -1;
     interrupt_watch();
     clade_status status = together_join(0, &r->ranks);
+    if (!status && r->thresholds) status = session_hold_model(path, &r->file, &hold);
     if (!status) status = session_open_device(&r->place, &r->device);
     if (!status) status = ensemble_open(path, &r->with, r->views, r->device, &r->models);
     if (!status) status = check_task(r);
@@ -267,6 +268,8 @@ static int run(evaluate_request *r, const char *path)
     clade_dataset_destroy(&r->dataset);
     ensemble_clear(&r->models);
     clade_device_close(&r->device);
+    if (hold >= 0) close(hold);
+    free(r->file);
     if (status && together_speak(r->ranks)) command_fail("evaluate");
     return together_leave(&r->ranks, status ? COMMAND_FAILED : COMMAND_OK);
 }

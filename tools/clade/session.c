@@ -1,5 +1,5 @@
 /* Devices, data and small things for the subcommands. */
-#define _XOPEN_SOURCE 700
+#define _GNU_SOURCE
 #include "session.h"
 #include "base/file.h"
 #include "shown.h"
@@ -7,9 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -362,7 +364,8 @@ bool session_training_edits(const session_training *given, char **edits, size_t 
     return true;
 }
 
-clade_status session_model_file(const char *path, char **out)
+/* The file that a model is read from. */
+static clade_status find_model_file(const char *path, char **out)
 {
     static const char *const names[] = {"best.safetensors", "last.safetensors"};
     bool folder, found = false;
@@ -377,6 +380,28 @@ clade_status session_model_file(const char *path, char **out)
     free(*out);
     *out = clade_string_join(path, ""); /* opening says what is missing */
     return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
+}
+
+/* As training takes a folder, but that others may hold it so, too. */
+static clade_status hold_folder(const char *folder, int *hold)
+{
+    *hold = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*hold < 0) return clade_fail(CLADE_EIO, "%s: cannot open: %s", folder, strerror(errno));
+    if (flock(*hold, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK)
+        return clade_fail(CLADE_EINVAL, "%s: another process is at work in this folder", folder);
+    return CLADE_OK; /* a file system without locks is no reason to refuse */
+}
+
+clade_status session_hold_model(const char *path, char **file, int *hold)
+{
+    *hold = -1;
+    clade_status status = find_model_file(path, file);
+    if (status) return status;
+    const char *slash = strrchr(*file, '/');
+    char *folder = slash ? strndup(*file, (size_t)(slash - *file) + 1) : strdup(".");
+    status = folder ? hold_folder(folder, hold) : clade_fail(CLADE_ENOMEM, "out of memory");
+    free(folder);
+    return status;
 }
 
 clade_status session_check_empty(const char *folder)

@@ -126,8 +126,10 @@ clade_status session_prepare_products(clade_device *device, clade_precision prec
 /* The edit that gives a recipe one of clade_precision_words(), to be freed. NULL: out of memory. */
 char *session_precision_edit(int precision);
 
-/* The file that a model is read from, to be freed: in a run folder that of its best weights. */
-clade_status session_model_file(const char *path, char **out);
+/* The file of a model that is to be read and replaced, to be freed: in a run folder that of its
+ * best weights. Nobody begins to train in its folder until *hold is closed, -1 where there is
+ * nothing to close. Errors: EINVAL where somebody does. */
+clade_status session_hold_model(const char *path, char **file, int *hold);
 
 /* EINVAL where a file of this name is there and `force` does not say to replace it. */
 clade_status session_check_new(const char *path, bool force);
