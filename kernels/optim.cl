@@ -44,14 +44,16 @@ kernel void sgd(TENSOR(float, w), TENSOR(const float, g), TENSOR(const float, sc
 
 kernel void sgd_velocity(TENSOR(float, w), TENSOR(const float, g), TENSOR(float, v),
                          TENSOR(const float, scale), float lr, float momentum, int nesterov,
-                         float decay, ELEMENTS)
+                         int of_gradients, float decay, ELEMENTS)
 {
     CLIP;
     FOR_EACH(i)
     {
+        const float old = w[w0 + i], gradient = clip * g[g0 + i];
         float velocity = v[v0 + i];
-        w[w0 + i] =
-            sgd_momentum(w[w0 + i], clip * g[g0 + i], &velocity, lr, momentum, nesterov, decay);
+        w[w0 + i] = of_gradients
+                        ? sgd_of_gradients(old, gradient, &velocity, lr, momentum, nesterov, decay)
+                        : sgd_of_steps(old, gradient, &velocity, lr, momentum, nesterov, decay);
         v[v0 + i] = velocity;
     }
 }

@@ -26,6 +26,12 @@ typedef enum clade_decay_scope {
     CLADE_DECAY_WEIGHTS /* of two dimensions and more: no bias, gamma or beta */
 } clade_decay_scope;
 
+/* What the velocity of sgd is a sum of; where the rate changes, steps differ. */
+typedef enum clade_velocity {
+    CLADE_VELOCITY_STEPS,    /* each at the rate of its time, as in Keras */
+    CLADE_VELOCITY_GRADIENTS /* all of which the present rate multiplies, as in PyTorch */
+} clade_velocity;
+
 /* A factor of the rates of parameters whose names contain this. */
 typedef struct clade_lr_scale {
     const char *name;
@@ -46,6 +52,7 @@ typedef struct clade_optimizer {
     const clade_lr_scale *lr_scale; /* all that fit a parameter multiply its rate */
     size_t lr_scale_count;
     bool nesterov;
+    clade_velocity velocity;
     float clip_norm; /* 0: gradients are not clipped */
 } clade_optimizer;
 

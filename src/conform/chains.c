@@ -56,6 +56,7 @@ static const chain_step residual[] = {
 };
 static const chain_step residual_after[] = {
     STEP(sgd, ("w1", "d:w1", "u1"), "v=3x3x16x16 lr=0.1 momentum=0.9 nesterov=1 decay=0.0001"),
+    STEP(sgd, ("w0", "d:w0", "u0"), "v=3x3x3x16 lr=0.1 momentum=0.9 of_gradients=1"),
     STEP(rmsprop, ("w2", "d:w2", "q2"), "s=16x1 lr=0.001 rho=0.9 eps=1e-7"),
 };
 

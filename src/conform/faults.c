@@ -233,6 +233,7 @@ const conform_fault clade_faults[] = {
     PARAM(norm_clip, "optimizer", "wrong-limit", SCALE, "limit", 0, 0.999),
     PARAM(sgd, "optimizer", "wrong-momentum", SCALE, "momentum", 0, 0.999),
     PARAM(sgd, "optimizer", "nesterov-ignored", FLIP, "nesterov", 0, 0),
+    PARAM(sgd, "optimizer", "steps-for-gradients", FLIP, "of_gradients", 0, 0),
     SLOT(sgd, "optimizer", "velocity-stale", KEEP, "v", 0),
     SLOT(sgd, "optimizer", "clipping-ignored", ABSENT, "scale", 0),
     PARAM(rmsprop, "optimizer", "wrong-epsilon", ADD, "eps", 0, 1e-3),

@@ -75,7 +75,7 @@ static void sgd_plain_range(const void *user, size_t first, size_t end)
     for (size_t i = first; i < end; i++) w[i] = sgd_plain(w[i], g[i] * scale, lr, decay);
 }
 
-static void sgd_velocity_range(const void *user, size_t first, size_t end)
+static void sgd_steps_range(const void *user, size_t first, size_t end)
 {
     const clade_sgd_args *a = user;
     const float *restrict g = clade_tensor_host(&a->g);
@@ -83,10 +83,24 @@ static void sgd_velocity_range(const void *user, size_t first, size_t end)
     const float lr = a->lr, momentum = a->momentum, decay = a->decay, scale = scale_of(&a->scale);
     if (a->nesterov)
         for (size_t i = first; i < end; i++)
-            w[i] = sgd_momentum(w[i], g[i] * scale, &v[i], lr, momentum, 1, decay);
+            w[i] = sgd_of_steps(w[i], g[i] * scale, &v[i], lr, momentum, 1, decay);
     else
         for (size_t i = first; i < end; i++)
-            w[i] = sgd_momentum(w[i], g[i] * scale, &v[i], lr, momentum, 0, decay);
+            w[i] = sgd_of_steps(w[i], g[i] * scale, &v[i], lr, momentum, 0, decay);
+}
+
+static void sgd_gradients_range(const void *user, size_t first, size_t end)
+{
+    const clade_sgd_args *a = user;
+    const float *restrict g = clade_tensor_host(&a->g);
+    float *restrict w = clade_tensor_host(&a->w), *restrict v = clade_tensor_host(&a->v);
+    const float lr = a->lr, momentum = a->momentum, decay = a->decay, scale = scale_of(&a->scale);
+    if (a->nesterov)
+        for (size_t i = first; i < end; i++)
+            w[i] = sgd_of_gradients(w[i], g[i] * scale, &v[i], lr, momentum, 1, decay);
+    else
+        for (size_t i = first; i < end; i++)
+            w[i] = sgd_of_gradients(w[i], g[i] * scale, &v[i], lr, momentum, 0, decay);
 }
 
 static void rmsprop_range(const void *user, size_t first, size_t end)
@@ -170,9 +184,11 @@ static clade_status sgd(void *context, const clade_args *args, const clade_plan 
 {
     (void)plan, (void)workspace;
     const clade_sgd_args *a = &args->sgd;
-    bool velocity = clade_tensor_present(&a->v);
-    clade_cpu_range(context, (cpu_range){velocity ? sgd_velocity_range : sgd_plain_range, a,
-                                         clade_tensor_count(&a->w), grain});
+    void (*const body)(const void *, size_t, size_t) = !clade_tensor_present(&a->v)
+                                                           ? sgd_plain_range
+                                                       : a->of_gradients ? sgd_gradients_range
+                                                                         : sgd_steps_range;
+    clade_cpu_range(context, (cpu_range){body, a, clade_tensor_count(&a->w), grain});
     return CLADE_OK;
 }
 

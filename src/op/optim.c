@@ -75,6 +75,11 @@ static void run_sgd(const clade_args *args)
             w[i] = REAL_FMA(-lr, g, decayed);
             continue;
         }
+        if (a->of_gradients) {
+            v[i] = REAL_FMA(momentum, v[i], g);
+            w[i] = REAL_FMA(-lr, a->nesterov ? REAL_FMA(momentum, v[i], g) : v[i], decayed);
+            continue;
+        }
         REAL step = lr * g;
         v[i] = REAL_FMA(momentum, v[i], -step);
         w[i] = a->nesterov ? REAL_FMA(momentum, v[i], decayed) - step : decayed + v[i];
@@ -126,6 +131,17 @@ static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
         *bound = (relative + u(2) + lost / (double)a->limit) * doubles_of(&a->scale)[0];
 }
 
+/* The gradient's product, v, and with nesterov another multiply-add. */
+static double error_of_gradients(const clade_sgd_args *a, size_t slot, double g, double v, double w)
+{
+    const double momentum = (double)a->momentum, lr = (double)a->lr;
+    const double of_v = u(1) * (fabs(g) + fabs(v)), ahead = g + momentum * v;
+    const double step = lr * (a->nesterov ? ahead : v);
+    const double of_step =
+        lr * (a->nesterov ? momentum * of_v + u(1) * (fabs(g) + fabs(ahead)) : of_v);
+    return slot == 2 ? of_v : u(1) * (fabs(w + step) + fabs(w)) + of_step;
+}
+
 static void bound_sgd(const clade_args *args, size_t slot, double *bound)
 {
     const clade_sgd_args *a = &args->sgd;
@@ -139,6 +155,10 @@ static void bound_sgd(const clade_args *args, size_t slot, double *bound)
             continue;
         }
         double v = doubles_of(&a->v)[i], of_v = u(2) * fabs(step) + u(1) * fabs(v);
+        if (a->of_gradients) {
+            bound[i] = error_of_gradients(a, slot, g[i] * scale_value(&a->scale), v, w[i]);
+            continue;
+        }
         double decayed = a->nesterov ? w[i] + step - momentum * v : w[i] - v;
         double of_w = u(1) * (fabs(decayed) + fabs(w[i]));
         of_w += a->nesterov ? momentum * of_v + u(1) * fabs(w[i] + step) + u(2) * fabs(step) : of_v;
@@ -205,9 +225,14 @@ static const clade_case sgd_cases[] = {
     {CASE_QUICK, "momentum", "w=3x67 g=3x67 v=3x67 lr=0.1 momentum=0.9"},
     {CASE_QUICK, "nesterov",
      "w=129 g=129 v=129 scale=1 lr=0.05 momentum=0.9 nesterov=1 decay=0.01"},
+    {CASE_QUICK, "gradients", "w=3x67 g=3x67 v=3x67 lr=0.1 momentum=0.9 of_gradients=1"},
+    {CASE_QUICK, "gradients-nesterov",
+     "w=129 g=129 v=129 scale=1 lr=0.05 momentum=0.9 nesterov=1 of_gradients=1 decay=0.01"},
     {CASE_FULL, "velocity-without-momentum", "w=65 g=65 v=65 lr=0.1 decay=0.001"},
     {CASE_FULL, "long-nesterov",
      "w=100003 g=100003 v=100003 scale=1 lr=0.1 momentum=0.9 nesterov=1"},
+    {CASE_FULL, "long-gradients",
+     "w=100003 g=100003 v=100003 scale=1 lr=0.1 momentum=0.9 nesterov=1 of_gradients=1"},
     {CASE_TIMED, "training", "w=2097152 g=2097152 v=2097152 lr=0.01 momentum=0.9"},
 };
 

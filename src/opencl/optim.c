@@ -44,6 +44,7 @@ static void sgd(opencl_plan *plan, const clade_args *args)
     clade_opencl_step_param(&l, &a->lr, sizeof a->lr);
     if (velocity) clade_opencl_f32(&l, a->momentum);
     if (velocity) clade_opencl_i32(&l, a->nesterov);
+    if (velocity) clade_opencl_i32(&l, a->of_gradients);
     clade_opencl_step_param(&l, &a->decay, sizeof a->decay);
     clade_opencl_run_each(&l, clade_tensor_count(&a->w), 1);
 }

@@ -109,6 +109,7 @@ clade_status clade_recipe_expand(clade_yaml *root);
 extern const char *const clade_recipe_optimizers[];
 extern const char *const clade_recipe_schedules[];
 extern const char *const clade_recipe_decay_scopes[];
+extern const char *const clade_recipe_velocities[];
 extern const char *const clade_recipe_paddings[];
 /* The keys of the section `train`; ended by NULL. */
 extern const char *const clade_recipe_training_keys[];

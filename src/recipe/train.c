@@ -9,6 +9,7 @@
 const char *const clade_recipe_optimizers[] = {"sgd",  "rmsprop", "adam", "adamw",
                                                "lion", "lamb",    "muon", NULL};
 const char *const clade_recipe_decay_scopes[] = {"all", "weights", NULL};
+const char *const clade_recipe_velocities[] = {"steps", "gradients", NULL};
 const char *const clade_recipe_schedules[] = {
     "constant",   "step",        "cosine",          "plateau",   "linear",
     "polynomial", "exponential", "cosine_restarts", "one_cycle", NULL};
@@ -86,7 +87,7 @@ static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
     clade_optimizer *o = &recipe->training.optimizer;
 #define COMMON "weight_decay", "decay", "exclude", "lr_scale", NULL
     static const char *const keys[][11] = {
-        [CLADE_SGD] = {"lr", "momentum", "nesterov", COMMON},
+        [CLADE_SGD] = {"lr", "momentum", "nesterov", "velocity", COMMON},
         [CLADE_RMSPROP] = {"lr", "rho", "momentum", "eps", COMMON},
         [CLADE_ADAM] = {"lr", "beta1", "beta2", "eps", COMMON},
         [CLADE_ADAMW] = {"lr", "beta1", "beta2", "eps", COMMON},
@@ -121,6 +122,13 @@ static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
         status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
+    size_t velocity = CLADE_VELOCITY_STEPS;
+    if (!status)
+        status = clade_yaml_get_word(options, "velocity", clade_recipe_velocities,
+                                     clade_recipe_count_words(clade_recipe_velocities), &velocity);
+    o->velocity = (clade_velocity)velocity;
+    if (!status && o->velocity && o->momentum == 0)
+        status = clade_yaml_fail(options, CLADE_EINVAL, "velocity: expected a momentum beside it");
     return status;
 }
 

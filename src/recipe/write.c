@@ -326,6 +326,7 @@ static void write_optimizer(writer *w, clade_yaml *train, const clade_optimizer 
     if (o->kind == CLADE_SGD || o->kind == CLADE_RMSPROP || o->kind == CLADE_MUON)
         put_float(w, map, "momentum", o->momentum);
     if (o->kind == CLADE_SGD) put_true(w, map, "nesterov", o->nesterov);
+    if (o->velocity) put_text(w, map, "velocity", clade_recipe_velocities[o->velocity]);
     if (o->kind == CLADE_RMSPROP) put_float(w, map, "rho", o->rho);
     if (o->kind >= CLADE_ADAM) {
         put_float(w, map, "beta1", o->beta1);

@@ -89,13 +89,15 @@ clade_status clade_updater_create(const clade_optimizer *settings, clade_device 
     if (!status && o->kind == CLADE_LAMB) status = make_ratio(u, &ratio);
     switch (o->kind) {
     case CLADE_SGD:
-        u->step = (clade_call){.op = CLADE_OP_sgd,
-                               .args.sgd = {.w = *w,
-                                            .g = *g,
-                                            .v = first,
-                                            .scale = scale,
-                                            .momentum = o->momentum,
-                                            .nesterov = o->nesterov}};
+        u->step =
+            (clade_call){.op = CLADE_OP_sgd,
+                         .args.sgd = {.w = *w,
+                                      .g = *g,
+                                      .v = first,
+                                      .scale = scale,
+                                      .momentum = o->momentum,
+                                      .nesterov = o->nesterov,
+                                      .of_gradients = o->velocity == CLADE_VELOCITY_GRADIENTS}};
         break;
     case CLADE_RMSPROP:
         u->step = (clade_call){.op = CLADE_OP_rmsprop,

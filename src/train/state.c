@@ -4,6 +4,7 @@
 #include "data/dataset.h"
 #include "nn/loss.h"
 #include "nn/precision.h"
+#include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
 #include "train/run.h"
 
@@ -277,6 +278,20 @@ static clade_status check_precision(const clade_run *run, const clade_modelfile 
                       run->folder, words[then], words[now]);
 }
 
+/* Numbers of one kind of velocity would be taken for those of the other. */
+static clade_status check_velocity(const clade_run *run, const clade_modelfile *file,
+                                   const clade_optimizer *now)
+{
+    const clade_optimizer *then = &clade_recipe_training(file->recipe)->optimizer;
+    if (then->kind != now->kind || then->velocity == now->velocity) return CLADE_OK;
+    return clade_fail(
+        CLADE_EINVAL,
+        "%s: the run is trained with velocity: %s; expected the same, found train.optimizer.%s."
+        "velocity %s",
+        run->folder, clade_recipe_velocities[then->velocity], clade_recipe_optimizers[now->kind],
+        clade_recipe_velocities[now->velocity]);
+}
+
 /* Where epochs are judged by their loss, its units stay those of the best one. */
 static clade_status check_units(const clade_run *run, const clade_modelfile *file,
                                 const clade_training *now)
@@ -309,6 +324,7 @@ static clade_status restore(clade_run *run, const clade_modelfile *file,
 {
     clade_progress read = {.loss_scale = progress->loss_scale};
     clade_status status = check_precision(run, file, model);
+    if (!status) status = check_velocity(run, file, &settings->optimizer);
     if (!status) status = check_units(run, file, settings);
     if (!status) status = read_progress(file, &read);
     if (status) return status;

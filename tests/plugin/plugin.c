@@ -386,6 +386,11 @@ static clade_status sgd(void *context, const clade_args *args, const clade_plan 
             w[i] = fmaf(-a->lr, gradient, decayed);
             continue;
         }
+        if (a->of_gradients) {
+            v[i] = fmaf(a->momentum, v[i], gradient);
+            w[i] = fmaf(-a->lr, a->nesterov ? fmaf(a->momentum, v[i], gradient) : v[i], decayed);
+            continue;
+        }
         float step = a->lr * gradient;
         v[i] = fmaf(a->momentum, v[i], -step);
         w[i] = a->nesterov ? fmaf(a->momentum, v[i], decayed) - step : decayed + v[i];

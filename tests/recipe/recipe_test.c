@@ -129,6 +129,10 @@ static void test_mistakes(void)
          "bad.yaml:5:", "did you mean 'lr'"},
         {HEAD "model:\n" DENSE "train: {optimizer: adm}\n", "bad.yaml:5:", "did you mean 'adam'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {adam: {lr: -1}}}\n", "bad.yaml:5:", "positive"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {velocity: gradients}}}\n",
+         "bad.yaml:5:", "velocity: expected a momentum beside it"},
+        {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {momentum: 0.9, velocity: torch}}}\n",
+         "bad.yaml:5:", "steps, gradients"},
         {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr: 1e-50}}}\n",
          "bad.yaml:5:", "lr: expected a positive number, found '1e-50'"},
         {HEAD "model:\n" DENSE "train: {optimizer: {sgd: {lr: 1e39}}}\n",
@@ -208,7 +212,7 @@ static void test_meaning(void)
         "data: {path: images, validation_split: 0.1, seed: 4, max_damaged: 0.25}\n"
         "train:\n"
         "  loss: sparse_categorical_crossentropy\n"
-        "  optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true}}\n"
+        "  optimizer: {sgd: {lr: 0.1, momentum: 0.9, nesterov: true, velocity: gradients}}\n"
         "  schedule: {cosine: {minimum: 0.001, warmup: 2}}\n"
         "  class_weight: {cat: 2, 1: 0.5}\n"
         "  batch: 16\n"
@@ -246,6 +250,7 @@ static void test_meaning(void)
     const clade_training *t = clade_recipe_training(recipe);
     CHECK(t->loss == CLADE_LOSS_CATEGORICAL_CROSSENTROPY && t->optimizer.kind == CLADE_SGD);
     CHECK(t->optimizer.lr == 0.1f && t->optimizer.momentum == 0.9f && t->optimizer.nesterov);
+    CHECK(t->optimizer.velocity == CLADE_VELOCITY_GRADIENTS);
     CHECK(t->schedule.kind == CLADE_SCHEDULE_COSINE && t->schedule.warmup == 2);
     CHECK(t->class_weights == 2 && !strcmp(t->class_weight[0].name, "cat") &&
           t->class_weight[1].weight == 0.5f);

@@ -622,6 +622,7 @@ class Optimizer:
         self.rho = single(o.get("rho", 0.9))
         self.beta1, self.beta2 = single(o.get("beta1", 0.9)), single(o.get("beta2", 0.99 if self.kind == "lion" else 0.999))
         self.eps, self.nesterov = single(o.get("eps", 1e-7)), o.get("nesterov", False)
+        self.of_gradients = o.get("velocity") == "gradients"
         self.weight_decay = single(o.get("weight_decay", {"adamw": 0.004, "muon": 0.1}.get(self.kind, 0)))
         self.scope, exclude, other = o.get("decay", "all"), o.get("exclude", []), o.get("exclude_layers", [])
         self.exclude = [exclude] if isinstance(exclude, str) else exclude
@@ -665,7 +666,10 @@ class Optimizer:
             self.steps[name] = t = self.steps.get(name, 0) + 1
             decay = self.decay_of(name, w)
             decayed = w - lr * decay * w
-            if self.kind == "sgd":
+            if self.kind == "sgd" and self.of_gradients:
+                first[:] = self.momentum * first + g
+                weights[name] = decayed - lr * (g + self.momentum * first if self.nesterov else first)
+            elif self.kind == "sgd":
                 first[:] = self.momentum * first - lr * g
                 weights[name] = decayed + (self.momentum * first - lr * g if self.nesterov else first)
             elif self.kind == "rmsprop":

@@ -12,7 +12,7 @@
  *   gradient STEP N    forward and backward of training step STEP on the first N images
  *   infer N            inference, with losses
  *   optimizer YAML     begins anew with what the recipe's train.optimizer would be with this value
- *   update T           the optimizer's step T, from 1, at its rate
+ *   update T SHARE     the optimizer's step T, from 1, at this share of its rate
  *   outputs | values | gradients | moments    what the reply is to carry: "output" and "loss",
  * every parameter or gradient by name, the optimizer's state as flat tensors A reply is the tensors
  * asked for, each "tensor NAME RANK DIMENSIONS…" and its raw bytes (host order, dense float32),
@@ -140,6 +140,7 @@ static clade_status answer(session *s, const char *line)
 {
     char word[32], rest[480] = "";
     unsigned step, n;
+    double share;
     if (sscanf(line, "%31s %479[^\n]", word, rest) < 1) malformed("empty line", line);
     if (!strcmp(word, "write")) return write_tensor(s, rest);
     if (sscanf(line, "gradient %u %u", &step, &n) == 2)
@@ -151,7 +152,8 @@ static clade_status answer(session *s, const char *line)
     if (!strcmp(word, "gradients")) return send_parameters(s, true);
     if (!s->updater) malformed("unknown request, or no optimizer yet", line);
     if (!strcmp(word, "moments")) return send_moments(s);
-    if (sscanf(line, "update %u", &step) == 1) return clade_updater_step(s->updater, s->rate, step);
+    if (sscanf(line, "update %u %lf", &step, &share) == 2)
+        return clade_updater_step(s->updater, share * s->rate, step);
     malformed("unknown request", line);
 }
 

@@ -56,6 +56,8 @@ OPTIMIZERS = {
     "sgd": {"sgd": {"lr": 0.05}},
     "momentum": {"sgd": {"lr": 0.05, "momentum": 0.9}},
     "nesterov": {"sgd": {"lr": 0.05, "momentum": 0.9, "nesterov": True}},
+    "gradients": {"sgd": {"lr": 0.05, "momentum": 0.9, "velocity": "gradients"}},
+    "both": {"sgd": {"lr": 0.05, "momentum": 0.9, "nesterov": True, "velocity": "gradients"}},
     "rmsprop": {"rmsprop": {}},
     "rms+mom": {"rmsprop": {"momentum": 0.5, "rho": 0.8}},
     "adam": {"adam": {}},
@@ -96,6 +98,8 @@ FAULTS = [
     ("shapes", "sgd", "lr", 0.0501),
     ("shapes", "momentum", "momentum", 0.899),
     ("shapes", "nesterov", "nesterov", False),
+    ("shapes", "gradients", "velocity", "steps"),
+    ("shapes", "both", "velocity", "steps"),
     ("shapes", "rmsprop", "eps", 1.01e-7),
     ("shapes", "rmsprop", "eps_outside", True),
     ("shapes", "rmsprop", "rho", 0.9001),
@@ -303,7 +307,7 @@ def compare_inference(case, worst):
 
 
 def compare_optimizer(case, worst, name, settings, gradient, dtypes):
-    """Three steps on the library's own gradients: weights and moments. Then the first step whole: from
+    """Three steps on the library's own gradients, each at half the rate: weights and moments. Then the first step whole: from
     PyTorch's gradient. The gradients of the last two steps are compared in one optimizer's training."""
     case.write_weights()
     case.runner.ask("optimizer " + yaml.safe_dump(settings, default_flow_style=True).strip())
@@ -314,10 +318,10 @@ def compare_optimizer(case, worst, name, settings, gradient, dtypes):
             compare_pass(case, worst, before, step, dtypes)
         given = {n: torch.tensor(g, dtype=torch.float64)
                  for n, g in case.runner.ask("gradients").items()}
-        case.runner.ask("update %d" % (step + 1))
+        case.runner.ask("update %d %g" % (step + 1, 0.5 ** step))
         after = case.runner.ask("values")
         case.net.start(before, torch.float64)
-        optimizer.step(case.net.weights, given)
+        optimizer.step(case.net.weights, given, 0.5 ** step)
         worst.add_all("clade", name, *[{n: w[n] for n in given} for w in
                                        (after, arrays(case.net.weights))])
         worst.add_all("moments", name, case.moments(), case.torch_moments(optimizer))

@@ -14,7 +14,7 @@ static bool near(double a, double b, double error)
     return fabs(a - b) <= error * fmax(1, fabs(b));
 }
 
-/* Keras' formulas, one weight. */
+/* Keras' formulas, and PyTorch's of a velocity that is a sum of gradients; one weight. */
 static void step_in_double(const clade_optimizer *o, double lr, int t, double g, double *w,
                            double m[2])
 {
@@ -22,6 +22,11 @@ static void step_in_double(const clade_optimizer *o, double lr, int t, double g,
     switch (o->kind) {
     case CLADE_SGD: {
         double momentum = (double)o->momentum;
+        if (o->velocity == CLADE_VELOCITY_GRADIENTS) {
+            m[0] = momentum * m[0] + g;
+            *w -= lr * (o->nesterov ? g + momentum * m[0] : m[0]);
+            break;
+        }
         m[0] = momentum * m[0] - lr * g;
         *w += o->nesterov ? momentum * m[0] - lr * g : m[0];
         break;
@@ -88,6 +93,14 @@ static void test_optimizers(void)
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD});
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .lr = 0.1f, .momentum = 0.9f});
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .momentum = 0.9f, .nesterov = true});
+    for (int nesterov = 0; nesterov < 2; nesterov++)
+        test_kind(device, (clade_optimizer){.kind = CLADE_SGD,
+                                            .lr = 0.1f,
+                                            .momentum = 0.9f,
+                                            .nesterov = nesterov,
+                                            .velocity = CLADE_VELOCITY_GRADIENTS,
+                                            .weight_decay = 0.1f,
+                                            .clip_norm = 2});
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .lr = 0.5f, .clip_norm = 1});
     test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP});
     test_kind(device, (clade_optimizer){.kind = CLADE_RMSPROP, .momentum = 0.5f, .rho = 0.8f});

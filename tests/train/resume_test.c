@@ -242,6 +242,32 @@ static void test_refusals(world *w)
     free(nowhere);
 }
 
+/* A velocity is gone on with as what it is; either way a run stopped half-way comes to the same. */
+static void test_velocity(world *w)
+{
+    static const char before[] = "{adam: {lr: 0.01}}";
+    static const char *const word[] = {"steps", "gradients"}, *const run[] = {"velocity-steps",
+                                                                              "velocity-gradients"};
+    clade_recipe *kept = w->recipe, *recipe[2] = {NULL};
+    char *at = strstr(recipe_text, before), expected[65];
+    for (int i = 0; i < 2; i++) {
+        char text[sizeof recipe_text + 64];
+        snprintf(text, sizeof text, "%.*s{sgd: {lr: 0.01, momentum: 0.9, velocity: %s}}%s",
+                 (int)(at - recipe_text), recipe_text, word[i], at + strlen(before));
+        CHECK_OK(clade_recipe_parse(text, run[i], &recipe[i]));
+    }
+    for (int i = 0; i < 2; i++) {
+        w->recipe = recipe[i];
+        test_resume(w, run[i], expected);
+        char *path = below(w, run[i]);
+        w->recipe = recipe[!i];
+        CHECK_FAILS(train(w, path, true, NULL, NULL), CLADE_EINVAL, word[!i]);
+        free(path);
+    }
+    for (int i = 0; i < 2; i++) clade_recipe_destroy(&recipe[i]);
+    w->recipe = kept;
+}
+
 /* The state with one number changed is refused. */
 static void try_state(const world *w, const char *folder, const clade_safetensors *sound,
                       const char *key, const char *value)
@@ -593,6 +619,7 @@ int main(void)
         test_vanished(&w, expected);
         test_damaged_since(&w);
         test_damaged_at_once(&w);
+        test_velocity(&w);
         test_refusals(&w);
         test_states(&w);
         test_classifier(&w);
