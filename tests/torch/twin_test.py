@@ -175,17 +175,18 @@ def wrong(errors):
 
 # --- faults ---
 
-def pytorch_step(twin):
-    """PyTorch's own velocity, which the present rate multiplies."""
+def keras_step(twin):
+    """Keras' velocity, a sum of steps each at the rate of its time."""
     def step(net, optimizer, x, label, now):
         loss = F.cross_entropy(net(x), label, label_smoothing=twin.SMOOTHING)
         optimizer.zero_grad()
         loss.backward()
         with torch.no_grad():
             for group in optimizer.param_groups:
-                group["lr"] = now * group["scale"]
+                group["lr"] = 1
                 for p in group["params"]:
                     p.mul_(1 - now * group["decay"])
+                    p.grad.mul_(now * group["scale"])
         optimizer.step()
         return loss.item()
     return step
@@ -205,7 +206,7 @@ def unmirrored(twin):
 
 
 FAULTS = {
-    "velocity of PyTorch": lambda twin: ("step", pytorch_step(twin)),
+    "velocity of steps": lambda twin: ("step", keras_step(twin)),
     "momentum": lambda twin: ("MOMENTUM", 0.84),
     "decay": lambda twin: ("DECAY", 0.0085),
     "label smoothing": lambda twin: ("SMOOTHING", 0.201),

@@ -89,7 +89,6 @@ def rate(base, step, steps, epochs):
 
 
 def make_optimizer(net):
-    """The rate is 1, as `step` multiplies gradients by it."""
     kernels = [p for p in net.parameters() if p.requires_grad and p.dim() > 1]
     groups = [{"params": kernels, "scale": 1, "decay": DECAY}, {"params": [net[0].bias], "scale": 1, "decay": 0},
               {"params": [m.bias for m in net if isinstance(m, nn.BatchNorm2d)], "scale": BETAS, "decay": 0}]
@@ -97,17 +96,15 @@ def make_optimizer(net):
 
 
 def step(net, optimizer, x, label, now):
-    """One step at the rate `now`; returns the loss before it. In Keras, and so in Clade, the velocity is a sum of
-    steps, each at the rate of its time; PyTorch's is a sum of gradients, all of which the present rate multiplies. Where
-    the rate changes these differ. Gradients are multiplied by it here, before PyTorch adds them: Keras' sum."""
+    """One step at the rate `now`, whose decay is apart from the gradients; returns the loss before it."""
     loss = F.cross_entropy(net(x), label, label_smoothing=SMOOTHING)
     optimizer.zero_grad()
     loss.backward()
     with torch.no_grad():
         for group in optimizer.param_groups:
+            group["lr"] = now * group["scale"]
             for p in group["params"]:
-                p.mul_(1 - now * group["decay"])
-                p.grad.mul_(now * group["scale"])
+                p.mul_(1 - group["lr"] * group["decay"])
     optimizer.step()
     return loss.item()
 
