@@ -274,7 +274,8 @@ static clade_status make_schedule(clade_model *model, clade_pass pass, int32_t n
     clade_status status = clade_build_pass(&build, &model->blueprint, pass, n);
     if (!status)
         status = clade_schedule_create(&build, model->device, model->buffer[ARENA],
-                                       model->buffer[GRADIENTS], model->offset[pass], out);
+                                       model->buffer[TRAINED], model->buffer[GRADIENTS],
+                                       model->offset[pass], out);
     clade_build_destroy(&build);
     return status;
 }

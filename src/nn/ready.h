@@ -5,16 +5,18 @@
 
 #include "nn/build.h"
 
-/* After the call of that number, the gradients from element `first` on do not change any more. */
+/* After the call of that number, the gradients from element `first` on do not change any more, and
+ * the parameters that they are of are not read any more. */
 typedef struct clade_ready {
     size_t call;
     uint64_t first;
 } clade_ready;
 
-/* All such points of a schedule's calls, in their order; `first` descends to 0. `gradients`: where
- * they lie. `out` is the caller's to free. */
+/* All such points of a schedule's calls, in their order; `first` descends to 0. `trained` and
+ * `gradients`: where these lie, at the same places. `out` is the caller's to free. */
 clade_status clade_ready_list(const clade_layer_call *calls, size_t count,
-                              const clade_buffer *gradients, clade_ready **out, size_t *points);
+                              const clade_buffer *trained, const clade_buffer *gradients,
+                              clade_ready **out, size_t *points);
 
 /* clade_model_gradient, which calls `ready` at each of these points; an error of that ends it. */
 typedef clade_status clade_ready_call(void *user, uint64_t first);

@@ -52,8 +52,8 @@ static clade_status find_random(clade_schedule *schedule)
 }
 
 clade_status clade_schedule_create(clade_build *build, clade_device *device, clade_buffer *arena,
-                                   const clade_buffer *gradients, const uint64_t *offset,
-                                   clade_schedule **out)
+                                   const clade_buffer *trained, const clade_buffer *gradients,
+                                   const uint64_t *offset, clade_schedule **out)
 {
     *out = NULL;
     clade_schedule *schedule = calloc(1, sizeof *schedule);
@@ -78,8 +78,8 @@ clade_status clade_schedule_create(clade_build *build, clade_device *device, cla
             clade_context(status, "%s", clade_build_layer(build, schedule->call[i].layer)->name);
     }
     if (!status && build->pass == CLADE_PASS_TRAIN)
-        status = clade_ready_list(schedule->call, schedule->count, gradients, &schedule->ready,
-                                  &schedule->ready_count);
+        status = clade_ready_list(schedule->call, schedule->count, trained, gradients,
+                                  &schedule->ready, &schedule->ready_count);
     if (status)
         clade_schedule_destroy(&schedule);
     else

@@ -19,11 +19,11 @@ typedef struct clade_schedule {
 } clade_schedule;
 
 /* Takes the calls out of `build`, puts its values at their offsets in the arena, and prepares
- * everything. `gradients`: where those of a training pass lie. Errors: those of clade_call_prepare,
- * with the layer's name. */
+ * everything. `trained` and `gradients`: where the parameters and gradients of a training pass lie.
+ * Errors: those of clade_call_prepare, with the layer's name. */
 clade_status clade_schedule_create(clade_build *build, clade_device *device, clade_buffer *arena,
-                                   const clade_buffer *gradients, const uint64_t *offset,
-                                   clade_schedule **out);
+                                   const clade_buffer *trained, const clade_buffer *gradients,
+                                   const uint64_t *offset, clade_schedule **out);
 void clade_schedule_destroy(clade_schedule **schedule);
 
 /* Queues all calls; `step` and `first`, the images of its batch before these, are for dropout.
