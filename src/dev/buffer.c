@@ -1,7 +1,9 @@
 /* Device memory: allocation and copies, checked. */
 #include "dev/device.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A planner goes on, so as to say how much it would be. */
 static clade_status check_size(const clade_device *device, size_t bytes)
@@ -34,6 +36,21 @@ clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffe
     if (bytes > device->bytes_largest) device->bytes_largest = bytes;
     *out = buffer;
     return CLADE_OK;
+}
+
+clade_status clade_buffer_borrow(clade_device *cpu, void *memory, size_t bytes, clade_buffer **out)
+{
+    assert(!strcmp(cpu->info.id, "cpu"));
+    *out = calloc(1, sizeof **out);
+    if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
+    **out = (clade_buffer){.device = cpu, .handle = memory, .host = memory, .bytes = bytes};
+    return CLADE_OK;
+}
+
+void clade_buffer_give_back(clade_buffer **buffer)
+{
+    free(*buffer);
+    *buffer = NULL;
 }
 
 void clade_buffer_destroy(clade_buffer **handle)

@@ -1,42 +1,111 @@
-/* Reduce-scatter and allgather with sums in a fixed order. A rank's shards are a few aligned runs
- * (one, where the numbers of shards and ranks are powers of two), so that what it sends are whole
- * parts of the tree, which is finished by whoever owns the slice. */
+/* Reduce-scatter and allgather in stages, with sums in a fixed order.
+ *
+ * The number of ranks is a product, of one factor for each stage. In the first one neighbours, as
+ * many as the factor says, cut a bucket into as many chunks: each sends the others theirs and adds
+ * up its own. In the next one those who hold the same chunk, a group's distance apart, cut that,
+ * and so on; the allgather goes the same way back. One stage of all ranks is one message straight
+ * to everyone, which waits least; stages of two are recursive halving and doubling.
+ *
+ * Whoever holds a chunk has added up the shards of neighbouring ranks, which are a few aligned runs
+ * (one, where the numbers of shards and ranks are powers of two): whole parts of the tree, which is
+ * finished by whoever owns the last chunk, his slice. */
 #include "train/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    most_stages = 32,
+    straight = 8, /* so many ranks send straight to everyone; */
+    fast = 4 /* of more, a stage of 4 costs least: 3 messages, and a wave as long as 2 of them */
+};
+
+/* Groups of `size` ranks, `stride` apart. */
+typedef struct stage {
+    int32_t size, stride;
+} stage;
+
+/* Part of a bucket. */
+typedef struct chunk {
+    size_t first, count;
+} chunk;
+
 struct clade_exchange {
     clade_ranks *ranks;
     const clade_bucket *bucket;
     size_t buckets;
-    clade_tree **slice; /* of each, that this rank adds up */
-    bool *asked;        /* [ranks]: to stop */
+    stage stage[most_stages];
+    size_t stages;
+    clade_tree **tree; /* [buckets, stages]: this rank's chunk as it is added up */
+    bool *asked;       /* [ranks]: to stop */
 };
 
 static int32_t own(const clade_exchange *x) { return clade_ranks_own(x->ranks); }
 static int32_t count(const clade_exchange *x) { return clade_ranks_count(x->ranks); }
 
-/* Where a rank's slice of a bucket begins in it. */
-static size_t begin_of(const clade_exchange *x, size_t bucket, int32_t rank)
+/* --- stages --- */
+
+static void add_stage(clade_exchange *x, int32_t size, int32_t *left)
 {
-    size_t length = (size_t)x->bucket[bucket].count, n = (size_t)count(x);
-    return length / n * (size_t)rank + length % n * (size_t)rank / n;
+    x->stage[x->stages++] = (stage){size, count(x) / *left};
+    *left /= size;
 }
 
-static size_t size_of(const clade_exchange *x, size_t bucket, int32_t rank)
+/* Even factors first: their ranks' shards are aligned runs. */
+static void find_stages(clade_exchange *x)
 {
-    return begin_of(x, bucket, rank + 1) - begin_of(x, bucket, rank);
+    int32_t left = count(x);
+    if (left <= straight) add_stage(x, left, &left);
+    while (left % fast == 0) add_stage(x, fast, &left);
+    for (int32_t factor = 2; left > 1; factor++)
+        while (left % factor == 0) add_stage(x, factor, &left);
 }
+
+static int32_t digit_of(const stage *s, int32_t rank) { return rank / s->stride % s->size; }
+
+/* Who has another digit than this rank, and is like it otherwise. */
+static int32_t peer_at(const clade_exchange *x, const stage *s, int32_t digit)
+{
+    return own(x) + (digit - digit_of(s, own(x))) * s->stride;
+}
+
+/* What a rank holds after so many stages. */
+static chunk chunk_of(const clade_exchange *x, size_t bucket, int32_t rank, size_t stages)
+{
+    chunk c = {0, (size_t)x->bucket[bucket].count};
+    for (size_t i = 0; i < stages; i++) {
+        const size_t n = (size_t)x->stage[i].size, digit = (size_t)digit_of(&x->stage[i], rank);
+        const size_t begin = c.count / n * digit + c.count % n * digit / n;
+        const size_t end = c.count / n * (digit + 1) + c.count % n * (digit + 1) / n;
+        c.first += begin;
+        c.count = end - begin;
+    }
+    return c;
+}
+
+/* The shards that a rank has added up before stage s: those of `stride` neighbours. */
+static void shards_of(const clade_exchange *x, const stage *s, int32_t rank, int32_t shards,
+                      int32_t *first, int32_t *end)
+{
+    int32_t other;
+    const int32_t begin = rank / s->stride * s->stride;
+    clade_exchange_part(x->ranks, begin, shards, first, &other);
+    clade_exchange_part(x->ranks, begin + s->stride - 1, shards, &other, end);
+}
+
+/* --- making one --- */
 
 static clade_status make(clade_exchange *x)
 {
+    find_stages(x);
     x->asked = malloc((size_t)count(x) * sizeof *x->asked);
-    x->slice = calloc(x->buckets, sizeof(clade_tree *));
-    if (!x->asked || !x->slice) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
+    x->tree = calloc(x->buckets * x->stages, sizeof(clade_tree *));
+    if (!x->asked || !x->tree) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
     clade_status status = CLADE_OK;
-    for (size_t i = 0; i < x->buckets && !status; i++)
-        status = clade_tree_create(size_of(x, i, own(x)), &x->slice[i]);
+    for (size_t i = 0; i < x->buckets * x->stages && !status; i++) {
+        const chunk c = chunk_of(x, i / x->stages, own(x), i % x->stages + 1);
+        status = clade_tree_create(c.count, &x->tree[i]);
+    }
     return status;
 }
 
@@ -57,8 +126,8 @@ void clade_exchange_destroy(clade_exchange **handle)
 {
     clade_exchange *x = *handle;
     if (!x) return;
-    for (size_t i = 0; i < x->buckets && x->slice; i++) clade_tree_destroy(&x->slice[i]);
-    free(x->slice);
+    for (size_t i = 0; i < x->buckets * x->stages && x->tree; i++) clade_tree_destroy(&x->tree[i]);
+    free(x->tree);
     free(x->asked);
     free(x);
     *handle = NULL;
@@ -74,40 +143,90 @@ void clade_exchange_part(const clade_ranks *ranks, int32_t rank, int32_t shards,
 
 /* --- small things --- */
 
+/* An array with a row for each shard, each image, or each rank. */
+typedef enum row_kind { of_shards, of_images, of_ranks } row_kind;
+
+typedef struct rows {
+    void *at;
+    size_t bytes; /* of one */
+    row_kind kind;
+} rows;
+
 static int32_t images_before(const clade_sharding *b, int32_t shard)
 {
     int64_t n = (int64_t)shard * b->shard_size;
     return (int32_t)(n < b->images ? n : b->images);
 }
 
-/* Sends `own` rank's rows of an array that has one for each shard, or each image, and receives the
- * others' into theirs. */
-static clade_status share_rows(clade_exchange *x, const clade_sharding *b, float *rows, size_t row,
-                               bool per_image, int32_t from, int32_t to)
+/* Sends to, or receives from, a rank the rows of `ranks` neighbours from `first` on. */
+static clade_status pass_rows(clade_exchange *x, const clade_sharding *b, const rows *r,
+                              int32_t first, int32_t ranks, int32_t peer, bool send)
 {
-    int32_t first, end;
-    clade_exchange_part(x->ranks, from, b->shards, &first, &end);
-    if (per_image) first = images_before(b, first), end = images_before(b, end);
-    float *at = rows + (size_t)first * row;
-    size_t bytes = (size_t)(end - first) * row * sizeof *rows;
-    return from == own(x) ? clade_ranks_send(x->ranks, to, at, bytes)
-                          : clade_ranks_receive(x->ranks, from, at, bytes);
+    int32_t begin = first, end = first + ranks, other;
+    if (r->kind != of_ranks) {
+        clade_exchange_part(x->ranks, first, b->shards, &begin, &other);
+        clade_exchange_part(x->ranks, first + ranks - 1, b->shards, &other, &end);
+    }
+    if (r->kind == of_images) begin = images_before(b, begin), end = images_before(b, end);
+    char *at = (char *)r->at + (size_t)begin * r->bytes;
+    const size_t bytes = (size_t)(end - begin) * r->bytes;
+    return send ? clade_ranks_send(x->ranks, peer, at, bytes)
+                : clade_ranks_receive(x->ranks, peer, at, bytes);
 }
 
-static clade_status share_small(clade_exchange *x, const clade_sharding *b,
-                                const clade_shard_results *r, int32_t from, int32_t to)
+/* Everyone's rows to everyone: after each stage a rank has those of more neighbours. */
+static clade_status share_rows(clade_exchange *x, const clade_sharding *b, const rows *list,
+                               size_t lists)
 {
-    clade_status status = share_rows(x, b, r->statistics, r->statistics_count, false, from, to);
-    if (!status && to == 0) status = share_rows(x, b, r->y, r->outputs, true, from, to);
-    if (!status && to == 0) status = share_rows(x, b, r->loss, 1, true, from, to);
-    if (status) return status;
-    return from == own(x) ? clade_ranks_send(x->ranks, to, &x->asked[from], sizeof *x->asked)
-                          : clade_ranks_receive(x->ranks, from, &x->asked[from], sizeof *x->asked);
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < x->stages && !status; i++) {
+        const stage *s = &x->stage[i];
+        for (int32_t digit = 0; digit < s->size && !status; digit++) {
+            const int32_t peer = peer_at(x, s, digit), n = s->stride;
+            if (peer == own(x)) continue;
+            for (size_t k = 0; k < lists && !status; k++) {
+                status = pass_rows(x, b, &list[k], own(x) / n * n, n, peer, true);
+                if (!status) status = pass_rows(x, b, &list[k], peer / n * n, n, peer, false);
+            }
+        }
+        if (!status) status = clade_ranks_wait(x->ranks);
+    }
+    return status;
+}
+
+/* Everyone's rows to the first rank. */
+static clade_status collect_rows(clade_exchange *x, const clade_sharding *b, const rows *r)
+{
+    if (own(x)) return pass_rows(x, b, r, own(x), 1, 0, true);
+    clade_status status = CLADE_OK;
+    for (int32_t from = 1; from < count(x) && !status; from++)
+        status = pass_rows(x, b, r, from, 1, from, false);
+    return status;
+}
+
+clade_status clade_exchange_sums(clade_exchange *x, clade_sharding batch, float *sums, size_t width)
+{
+    return share_rows(x, &batch, &(rows){sums, width * sizeof *sums, of_shards}, 1);
+}
+
+clade_status clade_exchange_results(clade_exchange *x, clade_sharding batch,
+                                    const clade_shard_results *r, bool *stop)
+{
+    const rows everyones[] = {{r->statistics, r->statistics_count * sizeof(float), of_shards},
+                              {x->asked, sizeof *x->asked, of_ranks}};
+    x->asked[own(x)] = *stop;
+    clade_status status =
+        collect_rows(x, &batch, &(rows){r->y, r->outputs * sizeof(float), of_images});
+    if (!status) status = collect_rows(x, &batch, &(rows){r->loss, sizeof(float), of_images});
+    if (!status) status = share_rows(x, &batch, everyones, 2);
+    *stop = false;
+    for (int32_t i = 0; i < count(x) && !status; i++) *stop |= x->asked[i];
+    return status;
 }
 
 /* --- gradients --- */
 
-/* The part of the gradients that begins with that shard. */
+/* The part of a sum that begins with that shard. */
 static const float *find_part(const clade_tree *tree, int32_t first)
 {
     size_t parts;
@@ -117,130 +236,135 @@ static const float *find_part(const clade_tree *tree, int32_t first)
     return NULL;
 }
 
-static clade_status send_parts(clade_exchange *x, const clade_sharding *b, size_t bucket)
-{
-    int32_t first, end;
-    clade_status status = CLADE_OK;
-    clade_exchange_part(x->ranks, own(x), b->shards, &first, &end);
-    for (; first < end && !status; first += 1 << clade_tree_level(first, end, b->shards)) {
-        const float *part = find_part(x->bucket[bucket].sum, first);
-        for (int32_t to = 0; to < count(x) && !status; to++)
-            if (to != own(x))
-                status = clade_ranks_send(x->ranks, to, part + begin_of(x, bucket, to),
-                                          size_of(x, bucket, to) * sizeof *part);
-    }
-    return status;
-}
-
-/* Slices of parts that are on their way. */
-typedef struct arrivals {
-    clade_tree_part *part; /* [shards] */
-    size_t count;
-} arrivals;
-
-static clade_status receive_parts(clade_exchange *x, const clade_sharding *b, size_t bucket,
-                                  int32_t from, arrivals *a)
-{
-    const size_t bytes = size_of(x, bucket, own(x)) * sizeof(float);
-    int32_t first, end;
-    clade_status status = CLADE_OK;
-    clade_exchange_part(x->ranks, from, b->shards, &first, &end);
-    while (first < end && !status) {
-        const int32_t level = clade_tree_level(first, end, b->shards);
-        float *slice = clade_tree_take(x->slice[bucket]);
-        if (!slice) return CLADE_ENOMEM;
-        a->part[a->count++] = (clade_tree_part){first, level, slice};
-        status = clade_ranks_receive(x->ranks, from, slice, bytes);
-        first += 1 << level;
-    }
-    return status;
-}
-
-/* This rank's own slices, to those that have come. */
-static clade_status add_own(clade_exchange *x, const clade_sharding *b, size_t bucket)
-{
-    int32_t first, end;
-    clade_status status = CLADE_OK;
-    clade_exchange_part(x->ranks, own(x), b->shards, &first, &end);
-    while (first < end && !status) {
-        const int32_t level = clade_tree_level(first, end, b->shards);
-        status = clade_tree_add_copy(x->slice[bucket], first, level,
-                                     find_part(x->bucket[bucket].sum, first) +
-                                         begin_of(x, bucket, own(x)));
-        first += 1 << level;
-    }
-    return status;
-}
-
-/* Everyone's slices to their owners, who add them up. */
-static clade_status reduce(clade_exchange *x, const clade_sharding *b, size_t bucket, float *sum)
-{
-    clade_tree *slice = x->slice[bucket];
+/* A bucket in a stage. */
+typedef struct bucket_stage {
+    clade_exchange *x;
+    const stage *stage;
+    int32_t shards;
+    size_t bucket, before;  /* stages before it */
+    const clade_tree *from; /* what this rank holds before it, */
+    size_t first;           /* from this element of the bucket on */
+    clade_tree *to;
+    clade_tree_part *part; /* [shards]: those that are on their way */
     size_t parts;
-    arrivals a = {.part = malloc((size_t)b->shards * sizeof *a.part)};
-    if (!a.part) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
-    clade_tree_start(slice, b->shards);
-    clade_status status = send_parts(x, b, bucket);
-    for (int32_t from = 0; from < count(x) && !status; from++)
-        if (from != own(x)) status = receive_parts(x, b, bucket, from, &a);
-    if (!status) status = clade_ranks_wait(x->ranks);
-    for (size_t i = 0; i < a.count; i++)
-        clade_tree_add(slice, a.part[i].first, a.part[i].level, a.part[i].sum);
-    free(a.part);
-    if (!status) status = add_own(x, b, bucket);
-    if (!status)
-        memcpy(sum + begin_of(x, bucket, own(x)), clade_tree_parts(slice, &parts)->sum,
-               size_of(x, bucket, own(x)) * sizeof *sum);
+} bucket_stage;
+
+/* This rank's part that begins with that shard, at the chunk of `rank`. */
+static const float *at_chunk(const bucket_stage *s, int32_t shard, chunk c)
+{
+    return find_part(s->from, shard) + (c.first - s->first);
+}
+
+static clade_status send_parts(const bucket_stage *s, int32_t peer)
+{
+    const chunk c = chunk_of(s->x, s->bucket, peer, s->before + 1);
+    int32_t first, end;
+    clade_status status = CLADE_OK;
+    shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
+    for (; first < end && !status; first += 1 << clade_tree_level(first, end, s->shards))
+        status =
+            clade_ranks_send(s->x->ranks, peer, at_chunk(s, first, c), c.count * sizeof(float));
     return status;
 }
 
-/* The owners' slices to everyone. */
-static clade_status spread(clade_exchange *x, size_t bucket, float *sum)
+static clade_status receive_parts(bucket_stage *s, int32_t peer)
 {
-    const int32_t me = own(x);
+    const chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
+    int32_t first, end;
     clade_status status = CLADE_OK;
-    for (int32_t r = 0; r < count(x) && !status; r++) {
-        if (r == me) continue;
-        status = clade_ranks_send(x->ranks, r, sum + begin_of(x, bucket, me),
-                                  size_of(x, bucket, me) * sizeof *sum);
-        if (!status)
-            status = clade_ranks_receive(x->ranks, r, sum + begin_of(x, bucket, r),
-                                         size_of(x, bucket, r) * sizeof *sum);
+    shards_of(s->x, s->stage, peer, s->shards, &first, &end);
+    while (first < end && !status) {
+        const int32_t level = clade_tree_level(first, end, s->shards);
+        float *values = clade_tree_take(s->to);
+        if (!values) return CLADE_ENOMEM;
+        s->part[s->parts++] = (clade_tree_part){first, level, values};
+        status = clade_ranks_receive(s->x->ranks, peer, values, c.count * sizeof *values);
+        first += 1 << level;
     }
-    return status ? status : clade_ranks_wait(x->ranks);
+    return status;
 }
 
-clade_status clade_exchange_bucket(clade_exchange *x, clade_sharding batch, size_t bucket,
+/* This rank's own chunk, to those that have come. */
+static clade_status add_own(const bucket_stage *s)
+{
+    const chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
+    int32_t first, end;
+    clade_status status = CLADE_OK;
+    shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
+    while (first < end && !status) {
+        const int32_t level = clade_tree_level(first, end, s->shards);
+        status = clade_tree_add_copy(s->to, first, level, at_chunk(s, first, c));
+        first += 1 << level;
+    }
+    return status;
+}
+
+/* A group's parts of each chunk to whose it is, and there to their sum. */
+static clade_status reduce_stage(bucket_stage *s)
+{
+    clade_status status = CLADE_OK;
+    clade_tree_start(s->to, s->shards);
+    for (int32_t digit = 0; digit < s->stage->size && !status; digit++) {
+        const int32_t peer = peer_at(s->x, s->stage, digit);
+        if (peer == own(s->x)) continue;
+        status = send_parts(s, peer);
+        if (!status) status = receive_parts(s, peer);
+    }
+    if (!status) status = clade_ranks_wait(s->x->ranks);
+    for (size_t i = 0; i < s->parts; i++)
+        clade_tree_add(s->to, s->part[i].first, s->part[i].level, s->part[i].sum);
+    return status ? status : add_own(s);
+}
+
+clade_range clade_exchange_slice(const clade_exchange *x, size_t bucket)
+{
+    const chunk c = chunk_of(x, bucket, own(x), x->stages);
+    return (clade_range){x->bucket[bucket].first + c.first, c.count};
+}
+
+clade_status clade_exchange_reduce(clade_exchange *x, clade_sharding batch, size_t bucket,
                                    float *sum)
 {
-    float *at = sum + x->bucket[bucket].first;
-    clade_status status = reduce(x, &batch, bucket, at);
-    return status ? status : spread(x, bucket, at);
+    const clade_range slice = clade_exchange_slice(x, bucket);
+    const clade_tree *held = x->bucket[bucket].sum;
+    clade_tree_part *part = malloc((size_t)batch.shards * sizeof *part);
+    if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < x->stages && !status; i++) {
+        clade_tree *to = x->tree[bucket * x->stages + i];
+        status = reduce_stage(&(bucket_stage){.x = x,
+                                              .stage = &x->stage[i],
+                                              .shards = batch.shards,
+                                              .bucket = bucket,
+                                              .before = i,
+                                              .from = held,
+                                              .first = chunk_of(x, bucket, own(x), i).first,
+                                              .to = to,
+                                              .part = part});
+        held = to;
+    }
+    free(part);
+    if (!status) memcpy(sum + slice.first, find_part(held, 0), (size_t)slice.count * sizeof *sum);
+    return status;
 }
 
-clade_status clade_exchange_sums(clade_exchange *x, clade_sharding batch, float *sums, size_t width)
+clade_status clade_exchange_spread(clade_exchange *x, size_t bucket, float *values)
 {
+    float *at = values + x->bucket[bucket].first;
     clade_status status = CLADE_OK;
-    for (int32_t r = 0; r < count(x) && !status; r++) {
-        if (r == own(x)) continue;
-        status = share_rows(x, &batch, sums, width, false, own(x), r);
-        if (!status) status = share_rows(x, &batch, sums, width, false, r, own(x));
+    for (size_t i = x->stages; i-- > 0 && !status;) {
+        const stage *s = &x->stage[i];
+        const chunk c = chunk_of(x, bucket, own(x), i + 1);
+        for (int32_t digit = 0; digit < s->size && !status; digit++) {
+            const int32_t peer = peer_at(x, s, digit);
+            const chunk theirs = chunk_of(x, bucket, peer, i + 1);
+            if (peer == own(x)) continue;
+            status = clade_ranks_send(x->ranks, peer, at + c.first, c.count * sizeof *at);
+            if (!status)
+                status = clade_ranks_receive(x->ranks, peer, at + theirs.first,
+                                             theirs.count * sizeof *at);
+        }
+        if (!status) status = clade_ranks_wait(x->ranks);
     }
-    return status ? status : clade_ranks_wait(x->ranks);
-}
-
-clade_status clade_exchange_results(clade_exchange *x, clade_sharding batch,
-                                    const clade_shard_results *results, bool *stop)
-{
-    clade_status status = CLADE_OK;
-    x->asked[own(x)] = *stop;
-    for (int32_t r = 0; r < count(x) && !status; r++) {
-        if (r == own(x)) continue;
-        status = share_small(x, &batch, results, own(x), r);
-        if (!status) status = share_small(x, &batch, results, r, own(x));
-    }
-    if (!status) status = clade_ranks_wait(x->ranks);
-    *stop = false;
-    for (int32_t r = 0; r < count(x) && !status; r++) *stop |= x->asked[r];
     return status;
 }

@@ -21,12 +21,20 @@ typedef struct clade_sharding {
     int32_t images, shard_size, shards;
 } clade_sharding;
 
-/* The sum of all ranks' gradients in a bucket, pairwise in the order of shards, to its place in
- * `sum`, which may be where this rank's own lie. Each rank sends and receives the bucket's bytes
- * twice, but for one part in as many as there are ranks: every one adds up a slice, and gives the
- * sum to the others. */
-clade_status clade_exchange_bucket(clade_exchange *exchange, clade_sharding batch, size_t bucket,
+/* A range of a model's flat parameters, and of their gradients. */
+typedef struct clade_range {
+    uint64_t first, count;
+} clade_range;
+
+/* The part of a bucket that this rank adds up. */
+clade_range clade_exchange_slice(const clade_exchange *exchange, size_t bucket);
+/* The sum of all ranks' gradients in a bucket, pairwise in the order of shards: this rank's slice
+ * of it to its place in `sum` [gradients], which may be where its own lie. Each rank sends and
+ * receives the bucket's bytes, but for one part in as many as there are ranks. */
+clade_status clade_exchange_reduce(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
+/* Everyone's slices of a bucket of values [parameters] to everyone; as many bytes again. */
+clade_status clade_exchange_spread(clade_exchange *exchange, size_t bucket, float *values);
 /* A batch's sums, [shards, width], to everyone: of each rank those of its shards. */
 clade_status clade_exchange_sums(clade_exchange *exchange, clade_sharding batch, float *sums,
                                  size_t width);

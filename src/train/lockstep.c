@@ -39,7 +39,7 @@ void clade_lockstep_take_part(clade_team *team, member *m)
     clade_status status = clade_team_bring_weights(team, m);
     if (!status) status = clade_lanes_reserve(&m->lanes, count);
     if (!status)
-        status = clade_lanes_run(&m->lanes, team->batch, team->step, m->first, m->end, shards,
+        status = clade_lanes_run(&m->lanes, team->batch, team->step->step, m->first, m->end, shards,
                                  team->meeting, &team->results, &waited, &left);
     if (status) clade_meeting_leave(team->meeting);
     pthread_mutex_lock(&team->mutex);
@@ -72,17 +72,8 @@ static clade_status attempt(clade_team *team, clade_sharding cut_as, bool *lost)
     return status;
 }
 
-/* Batch statistics are exchanged in between, gradients at the end. */
-static clade_status exchange_gradients(clade_team *team, clade_sharding cut_as)
-{
-    const double begun = clade_clock();
-    clade_status status = clade_exchange_bucket(team->exchange, cut_as, 0, team->sum);
-    team->share[team->own - team->member].exchanged += clade_clock() - begun;
-    return status;
-}
-
-clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch, uint32_t step,
-                                clade_sharding cut_as)
+clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch,
+                                const clade_team_step *step, clade_sharding cut_as)
 {
     const double begun = clade_clock();
     clade_status status = CLADE_OK;
@@ -92,7 +83,8 @@ clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch, uint
     clade_meeting_start(team->meeting, cut_as);
     for (size_t i = 0; i < team->count; i++) team->member[i].busy = 0;
     while (lost && !status && !team->own->status) status = attempt(team, cut_as, &lost);
-    if (!status && !team->own->status && team->exchange) status = exchange_gradients(team, cut_as);
+    if (!status && !team->own->status && team->exchange)
+        status = clade_team_exchange_bucket(team, cut_as, 0);
     clade_team_note_times(team, clade_clock() - begun);
     return status;
 }

@@ -9,7 +9,7 @@ void clade_lockstep_deal(clade_team *team, int32_t shards);
 /* A device's part of the batch under way. With the mutex, which is free while it computes. */
 void clade_lockstep_take_part(clade_team *team, member *m);
 /* Computes a batch. Where a device is lost, the others begin it again. */
-clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch, uint32_t step,
-                                clade_sharding cut_as);
+clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch,
+                                const clade_team_step *step, clade_sharding cut_as);
 
 #endif

@@ -173,6 +173,8 @@ static bool stop(clade_trainer *t)
 static clade_status save_here(clade_trainer *t)
 {
     if (!t->lead) return CLADE_OK;
+    if (t->team && !clade_team_is_gathered(t->team))
+        return clade_fail(CLADE_EIO, "other ranks have a part of the optimizer's state");
     clade_status status = flush(t);
     t->progress.seconds = t->epoch.seconds;
     if (!status) status = save_model(t, "last.safetensors");
@@ -181,7 +183,8 @@ static clade_status save_here(clade_trainer *t)
 
 static clade_status pause_here(clade_trainer *t)
 {
-    clade_status status = save_here(t);
+    clade_status status = clade_trainer_gather(t);
+    if (!status) status = save_here(t);
     if (status) return status;
     return clade_fail(CLADE_ECANCELLED, "stopped in epoch %d after batch %" PRId64 " of %zu",
                       t->epoch.epoch, t->progress.batch, batches_of_epoch(t));
@@ -209,8 +212,10 @@ static clade_status train_together(clade_trainer *t, const clade_batch *batch)
     const clade_train_observer *observer = &t->options->observer;
     const char *note;
     t->asked = observer->stop && observer->stop(observer->user);
-    clade_status status =
-        clade_team_run(t->team, batch, (uint32_t)t->progress.step, &t->asked, &note);
+    const clade_team_step step = {.step = (uint32_t)t->progress.step,
+                                  .lr = t->epoch.lr,
+                                  .update = (uint64_t)clade_trainer_updates(t) + 1};
+    clade_status status = clade_team_run(t->team, batch, &step, &t->asked, &note);
     if (note && observer->note) observer->note(observer->user, note);
     if (status) return status;
     const clade_result result = {.batch = (uint64_t)t->progress.batch,
@@ -303,7 +308,8 @@ static clade_status train_epoch(clade_trainer *t)
 static clade_status validate(clade_trainer *t)
 {
     t->epoch.validation = (clade_metrics){0};
-    clade_status status = clade_trainer_show_epoch(t);
+    clade_status status = clade_trainer_gather(t);
+    if (!status) status = clade_trainer_show_epoch(t);
     if (!status && t->validation) {
         clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
                                   clade_dataset_count(t->dataset, CLADE_VALIDATION),

@@ -3,6 +3,7 @@
 #include "train/optimizer.h"
 #include "train/muon.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -311,6 +312,74 @@ clade_status clade_updater_step(clade_updater *u, double lr, uint64_t t)
                     : run_step(u, &p->call, rate, p->weight_decay, t > p->began ? t - p->began : 1);
     }
     return status || !u->blend.prepared ? status : clade_call_run(&u->blend);
+}
+
+/* --- a slice --- */
+
+bool clade_updater_is_elementwise(const clade_updater *u)
+{
+    return u->settings.kind != CLADE_LAMB && u->settings.kind != CLADE_MUON &&
+           u->settings.clip_norm <= 0;
+}
+
+/* Cuts a call over a range of w down to what it has in common with elements `first` to `end`, in
+ * other memory, and prepares it. *empty: that is nothing. */
+static clade_status slice_call(const clade_updater *of, clade_updater *u, clade_call *call,
+                               clade_buffer *const memory[CLADE_UPDATER_TENSORS], uint64_t first,
+                               uint64_t end, bool *empty)
+{
+    const clade_tensor *w = &of->step.args.slot[0], *g = &of->step.args.slot[1];
+    const clade_tensor *range = &call->args.slot[0];
+    const uint64_t begin = range->offset - w->offset, stop = begin + (uint64_t)range->dim[0];
+    clade_tensor old[CLADE_UPDATER_TENSORS] = {*w, *g};
+    const char *name[CLADE_MOST_MOMENTS];
+    const size_t count = 2 + clade_updater_moments(of, old + 2, name);
+    if (begin > first) first = begin;
+    if (stop < end) end = stop;
+    *empty = first >= end;
+    call->prepared = NULL;
+    for (size_t i = 0; i < clade_op_describe(call->op)->slot_count; i++) {
+        clade_tensor *t = &call->args.slot[i];
+        size_t k = 0;
+        if (*empty || !clade_tensor_present(t)) continue;
+        while (k < count && old[k].buffer != t->buffer) k++;
+        assert(k < count);
+        t->buffer = memory[k];
+        t->offset = first;
+        t->dim[0] = (int32_t)(end - first);
+    }
+    return *empty ? CLADE_OK : clade_call_prepare(u->device, call);
+}
+
+clade_status clade_updater_create_slice(const clade_updater *of, clade_device *device,
+                                        clade_buffer *const memory[CLADE_UPDATER_TENSORS],
+                                        uint64_t first, uint64_t count, clade_updater **out)
+{
+    const struct updater_part all = {
+        .call = of->step, .scale = 1, .weight_decay = of->settings.weight_decay};
+    const struct updater_part *parts = of->part ? of->part : &all;
+    const size_t most = of->part ? of->parts : 1;
+    clade_updater *u = *out = calloc(1, sizeof *u);
+    clade_status status = CLADE_OK;
+    bool empty;
+    if (u) u->part = calloc(most, sizeof *u->part);
+    if (!u || !u->part) status = clade_fail(CLADE_ENOMEM, "out of memory for an optimizer");
+    if (u) u->settings = of->settings, u->device = device;
+    for (size_t i = 0; i < most && !status; i++) {
+        struct updater_part *p = &u->part[u->parts];
+        *p = parts[i];
+        p->regularise.prepared = NULL;
+        status = slice_call(of, u, &p->call, memory, first, first + count, &empty);
+        u->parts += !empty;
+        if (!status && !empty && p->l2 != 0)
+            status = slice_call(of, u, &p->regularise, memory, first, first + count, &empty);
+    }
+    if (!status && of->blend.prepared) {
+        u->blend = of->blend;
+        status = slice_call(of, u, &u->blend, memory, first, first + count, &empty);
+    }
+    if (status) clade_updater_destroy(out);
+    return status;
 }
 
 /* --- the average --- */

@@ -33,6 +33,7 @@ typedef struct clade_updater_part {
 clade_status clade_updater_divide(clade_updater *updater, const clade_updater_part *parts,
                                   size_t count);
 void clade_updater_destroy(clade_updater **updater);
+
 /* Queues step t (from 1) at this rate: clips g by its norm if that is wanted, then one call over
  * all parameters. The rate and Adam's correction of the bias are computed in double. */
 clade_status clade_updater_step(clade_updater *updater, double lr, uint64_t t);
@@ -42,6 +43,17 @@ enum { CLADE_MOST_MOMENTS = 3 };
 /* What goes into checkpoints: the moments, and the average of w, each of w's shape. */
 size_t clade_updater_moments(const clade_updater *updater, clade_tensor moment[CLADE_MOST_MOMENTS],
                              const char *name[CLADE_MOST_MOMENTS]);
+
+/* Does it take its step element by element? Not if an element's depends on the norm of several. */
+bool clade_updater_is_elementwise(const clade_updater *updater);
+/* The tensors of its step: w, g, then what clade_updater_moments lists. */
+enum { CLADE_UPDATER_TENSORS = 2 + CLADE_MOST_MOMENTS };
+/* Of one that is element by element: another that takes the same steps for elements `first` to
+ * `first + count` alone, on this device, where these buffers are its tensors; they are the
+ * caller's, who keeps them as long. */
+clade_status clade_updater_create_slice(const clade_updater *of, clade_device *device,
+                                        clade_buffer *const memory[CLADE_UPDATER_TENSORS],
+                                        uint64_t first, uint64_t count, clade_updater **out);
 
 /* From now on there is an average of w: an exponential moving one, of which each step keeps this
  * share, or where that is 0 one that is added to by hand. */

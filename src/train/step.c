@@ -12,6 +12,11 @@ clade_status clade_trainer_scale_loss(clade_trainer *t)
     return scaler ? clade_loss_scaler_begin(scaler, &t->progress.loss_scale) : CLADE_OK;
 }
 
+clade_status clade_trainer_gather(clade_trainer *t)
+{
+    return t->team ? clade_team_gather(t->team) : CLADE_OK;
+}
+
 clade_status clade_trainer_step(clade_trainer *t, double lr)
 {
     clade_loss_scaler *scaler = t->learner.scaler;
@@ -19,6 +24,6 @@ clade_status clade_trainer_step(clade_trainer *t, double lr)
     clade_status status =
         scaler ? clade_loss_scaler_end(scaler, &t->progress.loss_scale, &skip) : CLADE_OK;
     t->progress.step++;
-    if (status || skip) return status;
+    if (status || skip || (t->team && clade_team_takes_steps(t->team))) return status;
     return clade_updater_step(t->learner.updater, lr, (uint64_t)clade_trainer_updates(t));
 }

@@ -77,8 +77,8 @@ static void take_part(clade_team *team, member *m)
     while (!m->status && (run = choose(team, m)) >= 0) {
         pthread_mutex_unlock(&team->mutex);
         begun = clade_clock();
-        status = clade_replica_run(&m->replica, team->batch, team->step, &team->queue.run[run],
-                                   &team->results);
+        status = clade_replica_run(&m->replica, team->batch, team->step->step,
+                                   &team->queue.run[run], &team->results);
         double seconds = clade_clock() - begun;
         pthread_mutex_lock(&team->mutex);
         if (status) clade_team_fail(m, status);
@@ -144,13 +144,11 @@ static clade_status exchange_buckets(clade_team *team, clade_sharding batch)
         while (team->added[i] < team->queue.runs && !team->own->status)
             pthread_cond_wait(&team->changed, &team->mutex);
         if (team->own->status) return CLADE_OK; /* which is told of later */
-        double begun = clade_clock();
+        const double before = share->exchanged;
         pthread_mutex_unlock(&team->mutex);
-        clade_status status = clade_exchange_bucket(team->exchange, batch, i, team->sum);
+        clade_status status = clade_team_exchange_bucket(team, batch, i);
         pthread_mutex_lock(&team->mutex);
-        double end = clade_clock();
-        share->exchanged += end - begun;
-        if (team->at_work) share->hidden += end - begun;
+        if (team->at_work) share->hidden += share->exchanged - before;
         if (status) return status;
     }
     return CLADE_OK;
@@ -176,7 +174,7 @@ void clade_team_note_times(clade_team *team, double seconds)
     }
 }
 
-static clade_status compute(clade_team *team, const clade_batch *batch, uint32_t step,
+static clade_status compute(clade_team *team, const clade_batch *batch, const clade_team_step *step,
                             clade_sharding cut_as)
 {
     double begun = clade_clock();
@@ -227,7 +225,7 @@ static clade_status write_gradients(const clade_team *team)
     const clade_tensor *g = clade_model_gradients(team->own->replica.model);
     clade_status status = CLADE_OK;
     size_t parts;
-    if (team->exchange) return team->in_place ? CLADE_OK : clade_tensor_write(g, team->sum);
+    if (team->exchange) return clade_team_take_exchanged(team);
     for (size_t i = 0; i < team->results.buckets && !status; i++) {
         const clade_bucket *b = &team->results.bucket[i];
         const float *sum = clade_tree_parts(b->sum, &parts)->sum;
@@ -238,8 +236,8 @@ static clade_status write_gradients(const clade_team *team)
     return status;
 }
 
-clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t step, bool *stop,
-                            const char **note)
+clade_status clade_team_run(clade_team *team, const clade_batch *batch, const clade_team_step *step,
+                            bool *stop, const char **note)
 {
     const clade_replica *own = &team->own->replica;
     const int32_t size = team->shard_size, shards = (batch->count + size - 1) / size;
@@ -247,6 +245,7 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, uint32_t
     *note = NULL;
     free(team->note);
     team->note = NULL;
+    team->gathered = false;
     clade_status status = clade_replica_read_running(own, team->running);
     if (!status && team->count > 1) /* the others have those of the step before */
         status = clade_tensor_read(clade_model_trained(own->model), team->weights);
@@ -316,16 +315,6 @@ static clade_status make_lockstep(clade_team *team, const clade_team_options *o)
     return status;
 }
 
-/* Where the sum over ranks goes: to the gradients themselves, where the host shares their memory
- * and no other device could leave its shards to this one. */
-static clade_status make_sum(clade_team *team, const clade_tensor *g)
-{
-    float *host = team->count == 1 ? clade_buffer_host(g->buffer) : NULL;
-    team->in_place = host != NULL;
-    team->sum = host ? host + g->offset : malloc(clade_tensor_count(g) * sizeof *team->sum);
-    return team->sum ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for gradients");
-}
-
 static clade_status allocate(clade_team *team, const clade_team_options *o)
 {
     const clade_tensor *w = clade_model_trained(o->model), *y = clade_model_output(o->model);
@@ -343,11 +332,7 @@ static clade_status allocate(clade_team *team, const clade_team_options *o)
     if (!team->weights || !team->running || !r->statistics || !r->y || !r->loss)
         return clade_fail(CLADE_ENOMEM, "out of memory for %zu shards", shards);
     clade_status status = clade_run_queue_create(team->shards, &team->queue);
-    if (!status && team->ranks) {
-        status = make_sum(team, clade_model_gradients(o->model));
-        if (status) return status;
-        status = clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
-    }
+    if (!status && team->ranks) status = clade_team_make_exchange(team, o);
     return status || !team->synced ? status : make_lockstep(team, o);
 }
 
@@ -430,12 +415,11 @@ void clade_team_destroy(clade_team **handle)
     pthread_cond_destroy(&team->changed);
     pthread_mutex_destroy(&team->mutex);
     clade_meeting_destroy(&team->meeting);
-    clade_exchange_destroy(&team->exchange);
+    clade_team_clear_exchange(team);
     for (size_t i = 0; i < team->results.buckets && team->results.bucket; i++)
         clade_tree_destroy(&team->results.bucket[i].sum);
     free(team->results.bucket);
     free(team->added);
-    if (!team->in_place) free(team->sum);
     free(team->results.y);
     free(team->results.loss);
     free(team->results.statistics);

@@ -1,10 +1,11 @@
-/* What a team is made of: for team.c and lockstep.c. */
+/* What a team is made of: for team.c, team_ranks.c and lockstep.c. */
 #ifndef CLADE_TRAIN_TEAM_STATE_H
 #define CLADE_TRAIN_TEAM_STATE_H
 
 #include "train/exchange.h"
 #include "train/lanes.h"
 #include "train/run_queue.h"
+#include "train/slices.h"
 #include "train/team.h"
 
 #include <pthread.h>
@@ -31,11 +32,13 @@ struct clade_team {
     clade_shard_results results;
     clade_ranks *ranks;
     clade_exchange *exchange; /* NULL: no ranks */
+    clade_slices *slices;     /* NULL: the optimizer's step is not taken here */
+    bool gathered;            /* its moments, since the last step */
     clade_meeting *meeting;   /* NULL: shards need nothing of each other */
     int32_t *added;           /* to each bucket: runs of this batch */
     float *weights, *running;
-    float *sum;                 /* of ranks: of all gradients */
-    bool in_place;              /* that is where the model's are */
+    float *sum, *w;             /* of ranks: of all gradients; with slices, all parameters */
+    bool in_place;              /* these are the model's own */
     float scale;                /* of the loss, where it has one */
     int32_t shards, shard_size; /* most in a batch; images in one */
     bool synced;                /* their batch statistics are those of the batch */
@@ -45,7 +48,7 @@ struct clade_team {
     pthread_cond_t changed;
     uint64_t number; /* of the batch under way, from 1 */
     const clade_batch *batch;
-    uint32_t step;
+    const clade_team_step *step;
     clade_run_queue queue;
     double *seconds; /* each device's for an image, as of late */
     size_t at_work;  /* threads */
@@ -58,5 +61,16 @@ void clade_team_fail(member *m, clade_status status);
 clade_status clade_team_bring_weights(const clade_team *team, const member *m);
 /* A batch took so long. */
 void clade_team_note_times(clade_team *team, double seconds);
+
+/* ---- of ranks ---- */
+
+/* The exchange with them, and what it takes. */
+clade_status clade_team_make_exchange(clade_team *team, const clade_team_options *options);
+void clade_team_clear_exchange(clade_team *team);
+/* A bucket that all devices have added to: its sum, or the parameters after the step, to and from
+ * the other ranks. */
+clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket);
+/* After the last one: what came becomes the model's. */
+clade_status clade_team_take_exchanged(const clade_team *team);
 
 #endif

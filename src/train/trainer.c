@@ -324,6 +324,8 @@ static clade_status make_team(clade_trainer *t, const clade_upload_options *uplo
                                                    .feeds = clade_feed_upload(t->train),
                                                    .upload = *upload,
                                                    .batch = t->settings->batch,
+                                                   .updater = t->learner.updater,
+                                                   .threads = t->options->threads,
                                                    .share = t->share},
                              &t->team);
 }

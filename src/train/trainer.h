@@ -86,9 +86,11 @@ clade_status clade_trainer_quarantine(clade_trainer *t);
 
 /* Before the gradients of a step: gives the model the scale of its loss, where that has one. */
 clade_status clade_trainer_scale_loss(clade_trainer *t);
-/* After them: the optimizer's step at this rate, and counts it; it is skipped where the scaled
- * loss has given gradients that are not finite. */
+/* After them: the optimizer's step at this rate, where no team has taken it, and counts it; it is
+ * skipped where the scaled loss has given gradients that are not finite. */
 clade_status clade_trainer_step(clade_trainer *t, double lr);
+/* Before its state is looked at: ranks make it whole, together. */
+clade_status clade_trainer_gather(clade_trainer *t);
 /* Steps so far that were not skipped. */
 int64_t clade_trainer_updates(const clade_trainer *t);
 

@@ -1,0 +1,92 @@
+/* A team as one of several ranks: what its devices have added up goes to the others bucket by
+ * bucket, and comes back as the sum of all, or as parameters that have taken their step. */
+#define _POSIX_C_SOURCE 200809L
+#include "base/clock.h"
+#include "train/team_state.h"
+
+#include <stdlib.h>
+
+/* A tensor's own memory, or as much: *out. */
+static clade_status find_memory(const clade_team *team, const clade_tensor *t, float **out)
+{
+    float *host = clade_buffer_host(t->buffer);
+    *out = team->in_place ? host + t->offset : malloc(clade_tensor_count(t) * sizeof **out);
+    return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
+}
+
+static clade_status make_slices(clade_team *team, const clade_team_options *o)
+{
+    const clade_tensor *w = clade_model_trained(o->model);
+    const bool scaled = clade_tensor_present(clade_model_loss_scale(o->model));
+    if (scaled || !clade_updater_is_elementwise(o->updater)) return CLADE_OK;
+    const clade_device *device = clade_model_device(o->model);
+    clade_status status = find_memory(team, w, &team->w);
+    if (!status && !team->in_place) status = clade_tensor_read(w, team->w);
+    if (status) return status;
+    return clade_slices_create(
+        &(clade_slices_options){.updater = o->updater,
+                                .exchange = team->exchange,
+                                .buckets = team->results.buckets,
+                                .w = team->w,
+                                .g = team->sum,
+                                .math = clade_device_math(device),
+                                /* beside its own threads, which compute */
+                                .threads =
+                                    clade_device_describe(device)->cpu_like ? 1 : o->threads},
+        &team->slices);
+}
+
+clade_status clade_team_make_exchange(clade_team *team, const clade_team_options *o)
+{
+    const clade_tensor *w = clade_model_trained(o->model), *g = clade_model_gradients(o->model);
+    const clade_shard_results *r = &team->results;
+    /* another device could leave its shards to this one, which then needs w as it was */
+    team->in_place =
+        team->count == 1 && clade_buffer_host(g->buffer) && clade_buffer_host(w->buffer);
+    clade_status status = find_memory(team, g, &team->sum);
+    if (!status)
+        status = clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
+    return status ? status : make_slices(team, o);
+}
+
+void clade_team_clear_exchange(clade_team *team)
+{
+    clade_slices_destroy(&team->slices);
+    clade_exchange_destroy(&team->exchange);
+    if (team->in_place) return;
+    free(team->sum);
+    free(team->w);
+}
+
+clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket)
+{
+    clade_device_share *share = &team->share[team->own - team->member];
+    const double begun = clade_clock();
+    clade_status status = clade_exchange_reduce(team->exchange, batch, bucket, team->sum);
+    if (!status && team->slices)
+        status = clade_slices_step(team->slices, bucket, team->step->lr, team->step->update);
+    if (!status)
+        status = clade_exchange_spread(team->exchange, bucket, team->slices ? team->w : team->sum);
+    share->exchanged += clade_clock() - begun;
+    return status;
+}
+
+clade_status clade_team_take_exchanged(const clade_team *team)
+{
+    const clade_model *model = team->own->replica.model;
+    if (team->in_place) return CLADE_OK;
+    return team->slices ? clade_tensor_write(clade_model_trained(model), team->w)
+                        : clade_tensor_write(clade_model_gradients(model), team->sum);
+}
+
+bool clade_team_takes_steps(const clade_team *team) { return team->slices != NULL; }
+
+bool clade_team_is_gathered(const clade_team *team) { return !team->slices || team->gathered; }
+
+clade_status clade_team_gather(clade_team *team)
+{
+    if (clade_team_is_gathered(team)) return CLADE_OK;
+    clade_status status = clade_slices_gather(team->slices);
+    team->gathered = !status;
+    return status;
+}
