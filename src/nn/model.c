@@ -535,6 +535,15 @@ const clade_sync *clade_model_syncs(const clade_model *model, size_t *count)
     return schedule ? schedule->sync : NULL;
 }
 
+size_t clade_model_ready_part(const clade_model *model, uint64_t first)
+{
+    const clade_schedule *s = model->schedule[CLADE_PASS_TRAIN][0];
+    size_t point = 0, part = 0;
+    while (s->ready[point].first > first) point++;
+    while (part < s->sync_count && s->sync[part].call <= s->ready[point].call) part++;
+    return part;
+}
+
 clade_status clade_model_gradient(clade_model *model, int32_t n, uint32_t step, int32_t first)
 {
     return clade_model_gradient_in_parts(model, n, step, first, NULL, NULL);

@@ -36,5 +36,8 @@ const clade_sync *clade_model_syncs(const clade_model *model, size_t *count);
  * last to the end. */
 clade_status clade_model_gradient_part(clade_model *model, int32_t n, uint32_t step, int32_t first,
                                        size_t part);
+/* The part after which the gradients from element `first` on do not change any more, and their
+ * parameters are not read any more. */
+size_t clade_model_ready_part(const clade_model *model, uint64_t first);
 
 #endif

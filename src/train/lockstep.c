@@ -40,7 +40,7 @@ void clade_lockstep_take_part(clade_team *team, member *m)
     if (!status) status = clade_lanes_reserve(&m->lanes, count);
     if (!status)
         status = clade_lanes_run(&m->lanes, team->batch, team->step->step, m->first, m->end, shards,
-                                 team->meeting, &team->results, &waited, &left);
+                                 team->exchanged, team->meeting, &team->results, &waited, &left);
     if (status) clade_meeting_leave(team->meeting);
     pthread_mutex_lock(&team->mutex);
     if (status) clade_team_fail(m, status);
@@ -51,12 +51,37 @@ void clade_lockstep_take_part(clade_team *team, member *m)
     team->share[m - team->member].images += (uint64_t)((end < all ? end : all) - first);
 }
 
+/* Exchanges the buckets that are final after this part of the pass, which all have done. */
+static clade_status exchange_ready(void *user, size_t part)
+{
+    clade_team *team = user;
+    const clade_model *model = team->own->replica.model;
+    clade_device_share *share = &team->share[team->own - team->member];
+    const double before = share->exchanged;
+    clade_status status = CLADE_OK;
+    while (team->exchanged < team->results.buckets && !status &&
+           clade_model_ready_part(model, team->results.bucket[team->exchanged].first) <= part)
+        status = clade_team_exchange_bucket(team, team->cut_as, team->exchanged++);
+    share->hidden += share->exchanged - before;
+    return status;
+}
+
+/* Those of the last part. */
+static clade_status exchange_rest(clade_team *team)
+{
+    clade_status status = CLADE_OK;
+    while (team->exchanged < team->results.buckets && !status)
+        status = clade_team_exchange_bucket(team, team->cut_as, team->exchanged++);
+    return status;
+}
+
 /* *lost: a device was, and there is nothing to go on with. */
-static clade_status attempt(clade_team *team, clade_sharding cut_as, bool *lost)
+static clade_status attempt(clade_team *team, bool *lost)
 {
     const size_t devices = count_devices(team);
-    clade_tree_start(team->results.bucket->sum, cut_as.shards);
-    clade_lockstep_deal(team, cut_as.shards);
+    for (size_t i = team->exchanged; i < team->results.buckets; i++)
+        clade_tree_start(team->results.bucket[i].sum, team->cut_as.shards);
+    clade_lockstep_deal(team, team->cut_as.shards);
     clade_meeting_begin(team->meeting, devices);
     pthread_mutex_lock(&team->mutex);
     team->number++;
@@ -64,7 +89,8 @@ static clade_status attempt(clade_team *team, clade_sharding cut_as, bool *lost)
     for (size_t i = 0; i < team->count; i++) team->at_work += team->member[i].started;
     pthread_cond_broadcast(&team->changed);
     pthread_mutex_unlock(&team->mutex);
-    clade_status status = clade_meeting_hold(team->meeting, lost);
+    clade_status status =
+        clade_meeting_hold(team->meeting, team->exchange ? exchange_ready : NULL, team, lost);
     pthread_mutex_lock(&team->mutex);
     while (team->at_work > 0) pthread_cond_wait(&team->changed, &team->mutex);
     pthread_mutex_unlock(&team->mutex);
@@ -80,11 +106,12 @@ clade_status clade_lockstep_run(clade_team *team, const clade_batch *batch,
     bool lost = true;
     team->batch = batch;
     team->step = step;
+    team->cut_as = cut_as;
+    team->exchanged = 0;
     clade_meeting_start(team->meeting, cut_as);
     for (size_t i = 0; i < team->count; i++) team->member[i].busy = 0;
-    while (lost && !status && !team->own->status) status = attempt(team, cut_as, &lost);
-    if (!status && !team->own->status && team->exchange)
-        status = clade_team_exchange_bucket(team, cut_as, 0);
+    while (lost && !status && !team->own->status) status = attempt(team, &lost);
+    if (!status && !team->own->status && team->exchange) status = exchange_rest(team);
     clade_team_note_times(team, clade_clock() - begun);
     return status;
 }

@@ -114,7 +114,8 @@ static void find_means(clade_meeting *m, size_t stop)
     }
 }
 
-clade_status clade_meeting_hold(clade_meeting *m, bool *lost)
+clade_status clade_meeting_hold(clade_meeting *m, clade_meeting_found *found, void *user,
+                                bool *lost)
 {
     clade_status status = CLADE_OK;
     pthread_mutex_lock(&m->mutex);
@@ -133,6 +134,11 @@ clade_status clade_meeting_hold(clade_meeting *m, bool *lost)
         m->found++;
         m->lost = status != CLADE_OK;
         pthread_cond_broadcast(&m->changed);
+        if (status || !found) continue;
+        pthread_mutex_unlock(&m->mutex);
+        status = found(user, m->found - 1);
+        if (status) clade_meeting_leave(m);
+        pthread_mutex_lock(&m->mutex);
     }
     *lost = m->lost;
     pthread_mutex_unlock(&m->mutex);

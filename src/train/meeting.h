@@ -19,9 +19,12 @@ void clade_meeting_start(clade_meeting *meeting, clade_sharding batch);
 /* So many devices of this rank begin with its shards; or those that are left begin again, after one
  * was lost: means that were found by then stay. */
 void clade_meeting_begin(clade_meeting *meeting, size_t devices);
+/* Called when the means of a stop are found, while the devices go on. */
+typedef clade_status clade_meeting_found(void *user, size_t stop);
 /* For the caller, while the devices' threads come: returns when all means are found, or *lost.
- * Errors: EIO (a rank that does not answer). */
-clade_status clade_meeting_hold(clade_meeting *meeting, bool *lost);
+ * Errors: EIO (a rank that does not answer), those of `found` (may be NULL). */
+clade_status clade_meeting_hold(clade_meeting *meeting, clade_meeting_found *found, void *user,
+                                bool *lost);
 /* Running statistics take in the batch. */
 clade_status clade_meeting_end(const clade_meeting *meeting);
 

@@ -21,8 +21,9 @@ typedef struct planning {
     clade_upload *upload[2]; /* of the training and the validation split */
     clade_results *results;
     clade_shard_sum *sum;
-    clade_replica replica; /* of shards that go through a batch together, */
-    clade_lanes lanes;     /* and their lanes */
+    clade_replica replica;  /* of shards that go through a batch together, */
+    clade_bucket gradients; /* all of theirs in one, */
+    clade_lanes lanes;      /* and their lanes */
 } planning;
 
 /* Without a data set: one full batch, and one full pass of the validation split. */
@@ -83,7 +84,8 @@ static clade_status plan_lanes(planning *p, const clade_upload_options *upload)
     if (stops == 0) return CLADE_OK;
     p->replica = (clade_replica){
         .device = p->planner, .model = p->learner.model, .upload = p->upload[CLADE_TRAIN]};
-    clade_status status = clade_lanes_create(&p->replica, upload, &p->lanes);
+    p->gradients.count = clade_tensor_count(clade_model_gradients(p->learner.model));
+    clade_status status = clade_lanes_create(&p->replica, upload, &p->gradients, 1, &p->lanes);
     if (!status) status = clade_lanes_reserve(&p->lanes, own);
     for (int32_t i = 0; i < p->lanes.count && !status; i++)
         status = clade_upload_prepare(p->lanes.lane[i].upload, p->shard);

@@ -272,7 +272,7 @@ const float *clade_team_losses(const clade_team *team) { return team->results.lo
 
 /* --- making one --- */
 
-/* Gradients move bucket by bucket, but for shards that go through a batch together. */
+/* Gradients move bucket by bucket. */
 static clade_status make_buckets(clade_team *team, const clade_team_options *o)
 {
     enum {
@@ -282,7 +282,7 @@ static clade_status make_buckets(clade_team *team, const clade_team_options *o)
     const uint64_t length = clade_tensor_count(clade_model_trained(o->model));
     r->added = note_added;
     r->user = team;
-    r->buckets = team->synced ? 1 : (size_t)((length - 1) / bucket_size + 1);
+    r->buckets = (size_t)((length - 1) / bucket_size + 1);
     r->bucket = calloc(r->buckets, sizeof *r->bucket);
     team->added = calloc(r->buckets, sizeof *team->added);
     if (!r->bucket || !team->added)
@@ -306,7 +306,8 @@ static clade_status make_lockstep(clade_team *team, const clade_team_options *o)
     for (size_t i = 0; i < team->count && !status; i++) {
         member *m = &team->member[i];
         if (m->status) continue;
-        status = clade_lanes_create(&m->replica, &o->upload, &m->lanes);
+        status = clade_lanes_create(&m->replica, &o->upload, team->results.bucket,
+                                    team->results.buckets, &m->lanes);
         if (!status) status = clade_lanes_reserve(&m->lanes, m->end - m->first);
         if (!clade_team_is_device_failure(status) || m == team->own) continue;
         clade_team_fail(m, status);

@@ -34,6 +34,8 @@ struct clade_team {
     clade_exchange *exchange; /* NULL: no ranks */
     clade_slices *slices;     /* NULL: the optimizer's step is not taken here */
     bool gathered;            /* its moments, since the last step */
+    clade_sharding cut_as;    /* the batch under way, where its shards go through it together, */
+    size_t exchanged;         /* and buckets that were exchanged */
     clade_meeting *meeting;   /* NULL: shards need nothing of each other */
     int32_t *added;           /* to each bucket: runs of this batch */
     float *weights, *running;

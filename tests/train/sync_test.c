@@ -195,7 +195,7 @@ static void test_tree(clade_device *device)
         clade_meeting_start(v.meeting, (clade_sharding){2 * n - 1, 2, n});
         clade_meeting_begin(v.meeting, 1);
         CHECK(!pthread_create(&thread, NULL, visit, &v));
-        CHECK_OK(clade_meeting_hold(v.meeting, &lost));
+        CHECK_OK(clade_meeting_hold(v.meeting, NULL, NULL, &lost));
         CHECK(lost && !pthread_join(thread, NULL));
         for (int k = 0; k < channels; k++) {
             float in_order = sums[0][k];
