@@ -323,6 +323,10 @@ static void test_images(void)
     CHECK_FAILS(clade_archive_open(path_of("absent.zip"), &archive), CLADE_EIO, "absent.zip: ");
     CHECK_FAILS(clade_archive_open(put_file("photo.png", png.data, png.size), &archive),
                 CLADE_EINVAL, "photo.png: not an archive");
+    char text[300]; /* a tar archive says so at 257 */
+    memset(text, 'a', sizeof text);
+    CHECK_FAILS(clade_archive_open(put_file("long.txt", text, sizeof text), &archive), CLADE_EINVAL,
+                "long.txt: not an archive");
     CHECK_FAILS(clade_archive_open(put_file("cut.zip", "PK\3\4\x14\0\0\0", 8), &archive),
                 CLADE_EFORMAT, "cut.zip: ");
     CHECK(!archive);

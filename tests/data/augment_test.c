@@ -25,6 +25,46 @@ static void map(const float m[8], double i, double j, double *row, double *colum
     *row = (double)m[3] * j + (double)m[4] * i + (double)m[5];
 }
 
+/* What each setting by itself, at its least, makes of the batches. */
+static void test_kinds(void)
+{
+    static const struct {
+        clade_augment a;
+        bool changes, adjusts, mixes;
+    } settings[] = {
+        {{0}, false, false, false},
+        {{.rotation = 1e-3f}, true, false, false},
+        {{.width_shift = 1e-3f}, true, false, false},
+        {{.height_shift = 1e-3f}, true, false, false},
+        {{.shear = 1e-3f}, true, false, false},
+        {{.zoom = {0.999f, 1}}, true, false, false},
+        {{.horizontal_flip = true}, true, false, false},
+        {{.vertical_flip = true}, true, false, false},
+        {{.alternating_flip = true}, true, false, false},
+        {{.brightness = {1, 1.001f}}, true, false, false},
+        {{.pad_crop = 1}, true, false, false},
+        {{.crop_area = {0.999f, 1}}, true, false, false},
+        {{.erasing = {.p = 1e-3f}}, true, true, false},
+        {{.cutout = 1}, true, true, false},
+        {{.jitter = {.p = 1e-3f}}, true, true, false},
+        {{.grey = 1e-3f}, true, true, false},
+        {{.rand = {.steps = 1}}, true, true, false},
+        {{.trivial = true}, true, true, false},
+        {{.augmix = {.severity = 1}}, true, true, false},
+        {{.mixup = 1e-3f}, true, false, true},
+        {{.cutmix = 1e-3f}, true, false, true},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        const clade_augment *a = &settings[i].a;
+        CHECK(clade_augment_changes(a) == settings[i].changes);
+        CHECK(clade_augment_adjusts(a) == settings[i].adjusts);
+        CHECK(clade_augment_mixes(a) == settings[i].mixes);
+        CHECK(clade_augment_chains(a) == (a->augmix.severity > 0));
+    }
+    CHECK(!clade_augment_changes(NULL) && !clade_augment_adjusts(NULL) &&
+          !clade_augment_mixes(NULL) && clade_augment_chains(NULL) == 0);
+}
+
 static void test_zoom(void)
 {
     /* a range of one value: twice the distance from the centre (1.5, 2.5) of a 4×6 image */
@@ -294,6 +334,50 @@ static void test_adjust(void)
         CHECK(k == CLADE_ADJUST_SATURATION || (first[k] > 45 && first[k] < 110));
 }
 
+typedef struct draws {
+    float matrix[8], steps[2 * CLADE_ADJUST_STEPS];
+    int32_t erased[4 * CLADE_ERASE_RECTANGLES];
+    clade_chain chains[2];
+    clade_mix mix;
+} draws;
+
+/* All that is random of an image, or a batch. */
+static draws draw(uint64_t seed, uint64_t epoch, uint64_t position)
+{
+    static const clade_augment jitters = {.rotation = 30,
+                                          .pad_crop = 40,
+                                          .cutout = 9,
+                                          .jitter = {.p = 1, .brightness = {0.5f, 1.5f}},
+                                          .mixup = 1},
+                               chains = {.augmix = {.severity = 9, .width = 1, .alpha = 1}};
+    draws d = {.mix = {.share = 0}};
+    clade_augment_matrix(&jitters, 90, 90, seed, epoch, position, d.matrix);
+    clade_augment_adjust(&jitters, seed, epoch, position, d.steps);
+    clade_augment_erase(&jitters, 90, 90, seed, epoch, position, d.erased);
+    clade_augment_chain(&chains, 90, 90, seed, epoch, position, d.chains);
+    clade_augment_mix(&jitters, 90, 90, seed, epoch, position, &d.mix);
+    return d;
+}
+
+/* Seed, epoch and position each count, for each kind of draw, and which of them is which. */
+static void test_streams(void)
+{
+    static const uint64_t at[][3] = {{1, 2, 3}, {9, 2, 3}, {1, 9, 3}, {1, 2, 9}, {1, 3, 2},
+                                     {2, 1, 3}, {3, 2, 1}, {2, 3, 1}, {3, 1, 2}};
+    enum { count = sizeof at / sizeof *at };
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k <= i; k++) {
+            const draws a = draw(at[i][0], at[i][1], at[i][2]);
+            const draws b = draw(at[k][0], at[k][1], at[k][2]);
+            const bool same = i == k;
+            CHECK((a.matrix[0] == b.matrix[0]) == same);
+            CHECK(!memcmp(a.steps, b.steps, sizeof a.steps) == same);
+            CHECK(!memcmp(a.erased, b.erased, sizeof a.erased) == same);
+            CHECK((a.chains[1].weight == b.chains[1].weight) == same);
+            CHECK((a.mix.share == b.mix.share) == same);
+        }
+}
+
 /* Beta(α, α): mean ½, variance 1 ÷ (4 (2 α + 1)). */
 static void test_mix(void)
 {
@@ -328,6 +412,7 @@ static void test_mix(void)
 int main(void)
 {
     test_identity();
+    test_kinds();
     test_zoom();
     test_rotation();
     test_shift_and_shear();
@@ -339,6 +424,7 @@ int main(void)
     test_alternating_flip();
     test_erase();
     test_adjust();
+    test_streams();
     test_mix();
     return TEST_END();
 }

@@ -175,11 +175,16 @@ static void test_layouts(void)
     CHECK(d && count(d, CLADE_TRAIN) == 0 && count(d, CLADE_TEST) == 2 &&
           clade_dataset_classes(d) == 2);
     clade_dataset_destroy(&d);
+    put_jpeg("apart/train/cats/0.jpg", 24, 24, 20);
+    put_jpeg("apart/test/cats/0.jpg", 24, 24, 20);
     /* the one split of a second folder is taken, whatever it is called */
     d = load((clade_data_options){.path = path_of("splits/Training_Set"),
                                   .validation = path_of("only")});
     CHECK(d && count(d, CLADE_VALIDATION) == 2 && count(d, CLADE_TEST) == 0);
     clade_dataset_destroy(&d);
+    CHECK_FAILS(try_open((clade_data_options){.path = path_of("splits/Training_Set"),
+                                              .validation = path_of("apart")}),
+                CLADE_EINVAL, "apart: several splits, none of them called validation");
     /* a class may be called train, and one after the beginning of another */
     put_jpeg("toys/train/0.jpg", 24, 24, 20);
     put_jpeg("toys/boat/0.jpg", 24, 24, 21);

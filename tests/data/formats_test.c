@@ -4,6 +4,8 @@
 
 #include "../test.h"
 
+#include <clade/inspect.h>
+
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <zlib.h>
@@ -18,6 +20,12 @@ static blob read_image(const char *name)
     snprintf(path, sizeof path, "%s/%s", folder, name);
     return read_blob(path);
 }
+
+/* How inspect calls them, by Pillow's mode. */
+static const struct {
+    const char *words;
+    size_t count;
+} kinds[] = {{"TIFF RGB", 8}, {"TIFF grey", 3}, {"TIFF palette", 1}, {"TIFF CMYK", 1}};
 
 /* Is the format of an image of that name, "gif_plain", in this build? */
 static bool is_read(const char *name)
@@ -205,6 +213,17 @@ static void test_dataset(void)
     CHECK_OK(clade_dataset_open(&options, &d));
     if (d) CHECK_OK(clade_dataset_load(d, NULL, NULL));
     if (d) CHECK(clade_dataset_count(d, CLADE_TRAIN) == (size_t)count);
+    clade_dataset_destroy(&d);
+    CHECK_OK(clade_dataset_open(&options, &d));
+    clade_inspection *in = NULL;
+    if (d) CHECK_OK(clade_inspect(d, NULL, &in));
+    for (size_t k = 0; in && is_read("tiff") && k < sizeof kinds / sizeof *kinds; k++) {
+        size_t found = 0;
+        for (size_t i = 0; i < in->format_count; i++)
+            if (!strcmp(in->formats[i].name, kinds[k].words)) found = in->formats[i].count;
+        CHECK(found == kinds[k].count);
+    }
+    clade_inspection_destroy(&in);
     clade_dataset_destroy(&d);
     options.strict = true;
     CHECK_FAILS(clade_dataset_open(&options, &d), CLADE_EFORMAT, "a/broken.bmp: not an image");

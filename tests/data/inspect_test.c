@@ -295,6 +295,37 @@ static void test_classes(void)
     drop_folder();
 }
 
+/* Which classes are told to be unequal: of the training split, from half as many again. */
+static void test_balance(void)
+{
+    static const struct {
+        int train[3], validation[2];
+        const char *finding;
+    } sets[] = {{{5, 4, 4}, {1, 5}, NULL},
+                {{2, 2, 3}, {1, 1}, "class 'c' has 1.5 times as many training images as 'a'"},
+                {{5, 2, 4}, {3, 3}, "class 'a' has 2.5 times as many training images as 'b'"}};
+    make_folder();
+    for (int i = 0; i < 3; i++) {
+        char name[64], folder[16];
+        for (int n = 0; n < 15; n++) {
+            snprintf(name, sizeof name, "%d/train/%c/%d.jpg", i, 'a' + n / 5, n % 5);
+            if (n % 5 < sets[i].train[n / 5]) put_jpeg(name, 20, 20, n);
+            snprintf(name, sizeof name, "%d/val/%c/%d.jpg", i, 'a' + n / 5, n % 5);
+            if (n % 5 < (n / 5 < 2 ? sets[i].validation[n / 5] : 1)) put_jpeg(name, 20, 20, 15 + n);
+        }
+        snprintf(folder, sizeof folder, "%d", i);
+        const clade_data_options data = {.path = path_of(folder)};
+        clade_dataset *dataset;
+        clade_inspection *in = inspect(&data, NULL, &dataset);
+        if (!in) continue;
+        CHECK(has_finding(in, false, "times as many") == (sets[i].finding != NULL));
+        CHECK(!sets[i].finding || has_finding(in, false, sets[i].finding));
+        clade_inspection_destroy(&in);
+        clade_dataset_destroy(&dataset);
+    }
+    drop_folder();
+}
+
 static void test_threads(void)
 {
     make_folder();
@@ -421,6 +452,7 @@ int main(void)
     test_alike();
     test_damage();
     test_classes();
+    test_balance();
     test_threads();
     test_gone();
     return TEST_END();

@@ -1,4 +1,4 @@
-/* Operations and magnitudes of RandAugment, TrivialAugment and AugMix against torchvision's tables
+/* Operations, magnitudes and maps of RandAugment, TrivialAugment and AugMix against torchvision
  * (policy_vectors.py), and how often and in what shares they are drawn. */
 #include "data/policy.h"
 
@@ -146,6 +146,43 @@ static void test_ops(void)
     CHECK(rotated > 150 && rotated < 250);
 }
 
+/* Where an operation that moves an image reads, both ways. */
+static void test_maps(const char *file, const char *policy)
+{
+    const table t = read_table(file, policy);
+    for (int op = 0; op < CLADE_POLICY_OPS; op++) {
+        if (!t.there[op]) continue;
+        const clade_augment a = {.rand = {.steps = 1, .magnitude = 9}, .policy_ops = 1u << op};
+        const double *v = t.value[op], sign = v[0] < 0 ? -1 : 1;
+        clade_policy_step step[CLADE_POLICY_STEPS] = {{.value = 0}};
+        float m[8];
+        uint64_t i = 0;
+        CHECK(t.count[op] == 7);
+        while (i < 64 && step->value * sign <= 0)
+            clade_policy_draw(&a, height, width, 4, 1, i++, step);
+        clade_augment_matrix(&a, height, width, 4, 1, i - 1, m);
+        for (int k = 0; k < 6; k++) CHECK(fabs((double)m[k] - v[1 + k]) < 2e-4);
+    }
+}
+
+/* Of one draw some steps move an image and the others change its colours. */
+static void test_colours(void)
+{
+    const clade_augment a = {.rand = {.steps = 3, .magnitude = 9}};
+    for (uint64_t i = 0; i < 100; i++) {
+        const uint64_t epoch = i / 10, position = i % 10;
+        clade_policy_step step[CLADE_POLICY_STEPS];
+        float colours[2 * CLADE_ADJUST_STEPS];
+        clade_policy_draw(&a, height, width, 4, epoch, position, step);
+        clade_augment_adjust(&a, 4, epoch, position, colours);
+        for (int s = 0; s < 3; s++) {
+            const clade_adjustment kind = clade_policy_colour(step[s].op);
+            CHECK((int)colours[2 * s] == (int)kind);
+            if (kind) CHECK(colours[2 * s + 1] == (float)step[s].value);
+        }
+    }
+}
+
 static void test_chains(const char *file, const char *policy, int severity, int depth)
 {
     const table t = read_table(file, policy);
@@ -203,6 +240,9 @@ int main(int argc, char **argv)
     test_rand(argv[1]);
     test_trivial(argv[1]);
     test_ops();
+    test_maps(argv[1], "up");
+    test_maps(argv[1], "down");
+    test_colours();
     test_chains(argv[1], "augmix", 10, 0);
     test_chains(argv[1], "augmix", 3, 2);
     test_chains(argv[1], "augmix-some", 6, 0);
