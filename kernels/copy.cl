@@ -1,13 +1,16 @@
 /* Filling, copying, joining, splitting and padding. fill, copy: elements.clh. The others:
  * work-items (blocks of the vectors of a row, blocks of rows), VW dividing a row. */
 #include "elements.clh"
-#include "vector.clh"
+#include "stored.clh"
 
-kernel void fill(TENSOR(float, y), float value, ELEMENTS) { FOR_EACH(i) y[y0 + i] = value; }
-
-kernel void copy(TENSOR(float, x), TENSOR(float, y), int accumulate, ELEMENTS)
+kernel void fill(TENSOR(stored, y), float value, ELEMENTS)
 {
-    FOR_EACH(i) PUT(y[y0 + i], x[x0 + i]);
+    FOR_EACH(i) S_STORE(y + y0 + i, value);
+}
+
+kernel void copy(TENSOR(stored, x), TENSOR(stored, y), int accumulate, ELEMENTS)
+{
+    FOR_EACH(i) S_PUT(y + y0 + i, S_LOAD(x + x0 + i));
 }
 
 #define BLOCKS ulong rows, ulong row_block, ulong vectors, ulong vector_block
@@ -19,34 +22,34 @@ kernel void copy(TENSOR(float, x), TENSOR(float, y), int accumulate, ELEMENTS)
         for (ulong v = first; v < end; v++)
 
 /* Rows lie `from` and `to` elements apart. */
-kernel void copy_rows(TENSOR(float, x), TENSOR(float, y), ulong from, ulong to, int accumulate,
+kernel void copy_rows(TENSOR(stored, x), TENSOR(stored, y), ulong from, ulong to, int accumulate,
                       BLOCKS)
 {
     FOR_EACH_VECTOR
     {
-        V value = V_LOAD(x + x0 + row * from + v * VW);
-        global float *at = y + y0 + row * to + v * VW;
-        V_STORE(at, accumulate ? V_LOAD(at) + value : value);
+        V value = SV_LOAD(x + x0 + row * from + v * VW);
+        global stored *at = y + y0 + row * to + v * VW;
+        SV_STORE(at, accumulate ? SV_LOAD(at) + value : value);
     }
 }
 
 /* Rows of y are x's, `width` elements, from `start` on, and 0 elsewhere; VW divides both, too.
  * Reads x and writes y once. */
-kernel void place_rows(TENSOR(float, x), TENSOR(float, y), ulong start, ulong width, BLOCKS)
+kernel void place_rows(TENSOR(stored, x), TENSOR(stored, y), ulong start, ulong width, BLOCKS)
 {
     FOR_EACH_VECTOR
     {
         const ulong k = v * VW - start; /* beyond width where it is before the start, too */
         V value = V_SPLAT(0.0f);
-        if (k < width) value = V_LOAD(x + x0 + row * width + k);
-        V_STORE(y + y0 + (row * vectors + v) * VW, value);
+        if (k < width) value = SV_LOAD(x + x0 + row * width + k);
+        SV_STORE(y + y0 + (row * vectors + v) * VW, value);
     }
 }
 
 /* y, [n, h, w, c], from x, [n, x_h, x_w, c], moved by top and left; `value` where x has nothing.
  * Rows are those of all images; VW divides c. */
-kernel void move_rows(TENSOR(float, x), TENSOR(float, y), int h, int c, int x_h, int x_w, long top,
-                      long left, float value, int accumulate, BLOCKS)
+kernel void move_rows(TENSOR(stored, x), TENSOR(stored, y), int h, int c, int x_h, int x_w,
+                      long top, long left, float value, int accumulate, BLOCKS)
 {
     const long x_width = (long)x_w * c;
     FOR_EACH_VECTOR
@@ -55,8 +58,8 @@ kernel void move_rows(TENSOR(float, x), TENSOR(float, y), int h, int c, int x_h,
         const long k = (long)(v * VW) + left * c;
         const int inside = i >= 0 && i < x_h && k >= 0 && k < x_width;
         V moved = V_SPLAT(value);
-        if (inside) moved = V_LOAD(x + x0 + ((b * x_h + i) * x_width + k));
-        global float *at = y + y0 + (row * vectors + v) * VW;
-        V_STORE(at, accumulate ? V_LOAD(at) + moved : moved);
+        if (inside) moved = SV_LOAD(x + x0 + ((b * x_h + i) * x_width + k));
+        global stored *at = y + y0 + (row * vectors + v) * VW;
+        SV_STORE(at, accumulate ? SV_LOAD(at) + moved : moved);
     }
 }

@@ -8,7 +8,7 @@
 #include "norm_sums.clh"
 
 /* partial[block, k] = the sum of x. */
-kernel void norm_sum(TENSOR(float, x), TENSOR(float, partial), ulong rows, int tail, int blocks,
+kernel void norm_sum(TENSOR(stored, x), TENSOR(float, partial), ulong rows, int tail, int blocks,
                      ulong c, ulong width)
 {
     FOR_SUMS(1, blocks, width)
@@ -20,7 +20,7 @@ kernel void norm_sum(TENSOR(float, x), TENSOR(float, partial), ulong rows, int t
 }
 
 /* The sum of (x − mean)². */
-kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), ulong rows,
+kernel void norm_square(TENSOR(stored, x), TENSOR(float, mean), TENSOR(float, partial), ulong rows,
                         int tail, int blocks, ulong c, ulong width)
 {
     FOR_SUMS(1, blocks, width)
@@ -33,7 +33,7 @@ kernel void norm_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, par
 }
 
 /* The sums of dy, and of dy (x − mean) into the second set of partial sums. */
-kernel void norm_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+kernel void norm_dsum(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, mean),
                       TENSOR(float, partial), ulong rows, int tail, int blocks, ulong c,
                       ulong width)
 {
@@ -154,36 +154,36 @@ kernel void norm_slopes_infer(TENSOR(float, partial), TENSOR(float, var), TENSOR
                         once = 1;                                                                  \
                  once; once = 0)
 
-kernel void norm_apply(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, channel),
-                       TENSOR(float, beta), TENSOR(float, y), ulong m, ulong rows, int c)
+kernel void norm_apply(TENSOR(stored, x), TENSOR(float, mean), TENSOR(float, channel),
+                       TENSOR(float, beta), TENSOR(stored, y), ulong m, ulong rows, int c)
 {
     FOR_BLOCKS
     {
-        V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + k),
+        V value = norm_y(SV_LOAD(x + x0 + i), V_LOAD(mean + mean0 + k),
                          V_LOAD(channel + channel0 + k), V_LOAD(beta + beta0 + k));
-        V_STORE(y + y0 + i, value);
+        SV_STORE(y + y0 + i, value);
     }
 }
 
-kernel void norm_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                          TENSOR(float, channel), TENSOR(float, dx), ulong m, ulong rows, int c,
+kernel void norm_apply_dx(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, mean),
+                          TENSOR(float, channel), TENSOR(stored, dx), ulong m, ulong rows, int c,
                           int accumulate)
 {
     FOR_BLOCKS
     {
         global const float *s = channel + channel0 + k;
-        V value = norm_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + k),
+        V value = norm_dx(SV_LOAD(x + x0 + i), SV_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + k),
                           V_LOAD(s), V_LOAD(s + c), V_LOAD(s + 2 * (size_t)c));
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }
 }
 
-kernel void norm_apply_infer_dx(TENSOR(float, dy), TENSOR(float, channel), TENSOR(float, dx),
+kernel void norm_apply_infer_dx(TENSOR(stored, dy), TENSOR(float, channel), TENSOR(stored, dx),
                                 ulong m, ulong rows, int c, int accumulate)
 {
     FOR_BLOCKS
     {
-        V value = V_LOAD(dy + dy0 + i) * V_LOAD(channel + channel0 + k);
+        V value = SV_LOAD(dy + dy0 + i) * V_LOAD(channel + channel0 + k);
         lanes_put(dx + dx0 + i, value, accumulate, VW);
     }
 }

@@ -34,7 +34,7 @@
              item < items; item += get_global_size(0))                                             \
             for (uint j = item / vectors, k = item % vectors * VW, once = 1; once; once = 0)
 
-kernel void maxpool2d(TENSOR(float, x), TENSOR(float, y), TENSOR(uchar, index), int has_index,
+kernel void maxpool2d(TENSOR(stored, x), TENSOR(stored, y), TENSOR(uchar, index), int has_index,
                       POOL_ARGUMENTS)
 {
     FOR_PLANE(oh, ow)
@@ -42,14 +42,14 @@ kernel void maxpool2d(TENSOR(float, x), TENSOR(float, y), TENSOR(uchar, index), 
         V_mask at;
         V best = pool_max(x + x0 + pool_at(b * h, 0, w, c) + k, p, i, j, POOL_INSIDE, VW, &at);
         size_t to = pool_at(b * oh + i, j, ow, c) + k;
-        V_STORE(y + y0 + to, best);
+        SV_STORE(y + y0 + to, best);
         if (has_index) LANES_STORE_U8(index + index0 + to, at, VW);
     }
 }
 
 /* The windows tile dx: one vector is a whole window, of (h + top) / rows by (w + left) / columns,
  * both rounded up. */
-kernel void maxpool2d_unpool(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
+kernel void maxpool2d_unpool(TENSOR(stored, dy), TENSOR(uchar, index), TENSOR(stored, dx),
                              POOL_ARGUMENTS, int accumulate)
 {
     const int tiles_down = (h + top + rows - 1) / rows,
@@ -63,7 +63,7 @@ kernel void maxpool2d_unpool(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(flo
     }
 }
 
-kernel void maxpool2d_gather(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(float, dx),
+kernel void maxpool2d_gather(TENSOR(stored, dy), TENSOR(uchar, index), TENSOR(stored, dx),
                              POOL_ARGUMENTS, int accumulate)
 {
     FOR_PLANE(h, w)
@@ -74,16 +74,16 @@ kernel void maxpool2d_gather(TENSOR(float, dy), TENSOR(uchar, index), TENSOR(flo
     }
 }
 
-kernel void avgpool2d(TENSOR(float, x), TENSOR(float, y), POOL_ARGUMENTS, int count_pad)
+kernel void avgpool2d(TENSOR(stored, x), TENSOR(stored, y), POOL_ARGUMENTS, int count_pad)
 {
     FOR_PLANE(oh, ow)
     {
         V mean = pool_mean(x + x0 + pool_at(b * h, 0, w, c) + k, p, i, j, count_pad, VW);
-        V_STORE(y + y0 + pool_at(b * oh + i, j, ow, c) + k, mean);
+        SV_STORE(y + y0 + pool_at(b * oh + i, j, ow, c) + k, mean);
     }
 }
 
-kernel void avgpool2d_dx(TENSOR(float, dy), TENSOR(float, dx), POOL_ARGUMENTS, int count_pad,
+kernel void avgpool2d_dx(TENSOR(stored, dy), TENSOR(stored, dx), POOL_ARGUMENTS, int count_pad,
                          int accumulate)
 {
     FOR_PLANE(h, w)
@@ -94,7 +94,7 @@ kernel void avgpool2d_dx(TENSOR(float, dy), TENSOR(float, dx), POOL_ARGUMENTS, i
 }
 
 /* Rows are those of all images, of w columns. */
-kernel void global_avgpool_dx(TENSOR(float, dy), TENSOR(float, dx), int n, int h, int w, int c,
+kernel void global_avgpool_dx(TENSOR(stored, dy), TENSOR(stored, dx), int n, int h, int w, int c,
                               int accumulate)
 {
     const uint vectors = (uint)(c / VW), items = (uint)w * vectors;
@@ -102,14 +102,14 @@ kernel void global_avgpool_dx(TENSOR(float, dy), TENSOR(float, dx), int n, int h
     for (size_t row = get_global_id(1); row < (size_t)n * h; row += get_global_size(1))
         for (uint item = get_global_id(0); item < items; item += get_global_size(0)) {
             uint k = item % vectors * VW;
-            V g = V_LOAD(dy + dy0 + row / h * c + k) * weight;
+            V g = SV_LOAD(dy + dy0 + row / h * c + k) * weight;
             lanes_put(dx + dx0 + row * w * c + (size_t)item * VW, g, accumulate, VW);
         }
 }
 
 /* Rows are images, and a vector's item walks over the image's area = h w. x: [n, h, w, c]; y and
  * index: [n, c]. Reads x once and writes y and index: 4 n c (h w + 2) bytes. */
-kernel void global_maxpool(TENSOR(float, x), TENSOR(float, y), TENSOR(int, index), int has_index,
+kernel void global_maxpool(TENSOR(stored, x), TENSOR(stored, y), TENSOR(int, index), int has_index,
                            int n, int area, int c)
 {
     const int vectors = c / VW;
@@ -118,14 +118,14 @@ kernel void global_maxpool(TENSOR(float, x), TENSOR(float, y), TENSOR(int, index
             V_mask at;
             size_t to = b * c + v * VW;
             V best = pool_global_max(x + x0 + b * area * c + v * VW, area, c, VW, &at);
-            V_STORE(y + y0 + to, best);
+            SV_STORE(y + y0 + to, best);
             if (has_index) LANES_STORE_I32(index + index0 + to, at, VW);
         }
 }
 
 /* Rows are those of all images, of w columns; an item writes one vector of a pixel. dy and index:
  * [n, c], read for each pixel, mostly from a cache; dx: [n, h, w, c], 4 n h w c bytes written. */
-kernel void global_maxpool_dx(TENSOR(float, dy), TENSOR(int, index), TENSOR(float, dx), int n,
+kernel void global_maxpool_dx(TENSOR(stored, dy), TENSOR(int, index), TENSOR(stored, dx), int n,
                               int h, int w, int c, int accumulate)
 {
     const uint vectors = (uint)(c / VW), items = (uint)w * vectors;

@@ -9,9 +9,10 @@
  * terms block 64 lanes + lane, that + lanes, …; their steps of x and b follow `inner`. Of each row
  * of outputs, `columns` of which are a matrix, blocks and lanes are rows of work-items (dimension
  * 1), vectors of VW outputs the other dimension. Reads 4 bytes of each term, with has_b 8. */
-kernel void sum_apart(TENSOR(float, x), TENSOR(float, b), TENSOR(float, part), int has_b, int below,
-                      ulong terms, ulong inner, ulong x_outer, ulong x_inner, ulong b_outer,
-                      ulong b_inner, ulong columns, ulong lanes, ulong blocks, BROADCAST_ARGUMENTS)
+kernel void sum_apart(TENSOR(stored, x), TENSOR(stored, b), TENSOR(float, part), int has_b,
+                      int below, ulong terms, ulong inner, ulong x_outer, ulong x_inner,
+                      ulong b_outer, ulong b_inner, ulong columns, ulong lanes, ulong blocks,
+                      BROADCAST_ARGUMENTS)
 {
     row_walk w = BROADCAST_WALK;
     ulong unit = get_global_id(1) * row_block, unit_end = min(unit + row_block, rows);
@@ -26,16 +27,16 @@ kernel void sum_apart(TENSOR(float, x), TENSOR(float, b), TENSOR(float, part), i
             V sum = V_SPLAT(0.0f);
             ulong i = block * TREE_ROWS * lanes + lane;
             const ulong stop = min(i + TREE_ROWS * lanes, terms);
-            const global float *p = x + x0 + w.a + v * VW, *q = b + b0 + w.b;
+            const global stored *p = x + x0 + w.a + v * VW, *q = b + b0 + w.b;
             IN_ORDER for (; i < stop; i += lanes)
             {
                 const ulong outer = i / inner, k = i % inner;
-                const V value = V_LOAD(p + outer * x_outer + k * x_inner);
+                const V value = SV_LOAD(p + outer * x_outer + k * x_inner);
                 if (!has_b) {
                     sum = sum + value;
                     continue;
                 }
-                const V factor = ALONG(B_ALONG, q + outer * b_outer + k * b_inner, v);
+                const V factor = S_ALONG(B_ALONG, q + outer * b_outer + k * b_inner, v);
                 const V more = V_FMA(value, factor, sum);
                 sum = below ? V_SELECT(factor > V_SPLAT(0.0f), sum, more) : more;
             }
@@ -48,13 +49,13 @@ kernel void sum_apart(TENSOR(float, x), TENSOR(float, b), TENSOR(float, part), i
 }
 
 /* y = factor a, a stretched. Work-items (vectors of a row, rows). */
-kernel void broadcast_rows(TENSOR(float, a), TENSOR(float, y), float factor, int accumulate,
+kernel void broadcast_rows(TENSOR(stored, a), TENSOR(stored, y), float factor, int accumulate,
                            BROADCAST_ARGUMENTS)
 {
     FOR_EACH_VECTOR
     {
-        global float *to = y + y0 + (row * vectors + v) * VW;
-        V value = ALONG(A_ALONG, a + a0 + w.a, v) * V_SPLAT(factor);
-        V_STORE(to, accumulate ? V_LOAD(to) + value : value);
+        global stored *to = y + y0 + (row * vectors + v) * VW;
+        V value = S_ALONG(A_ALONG, a + a0 + w.a, v) * V_SPLAT(factor);
+        SV_STORE(to, accumulate ? SV_LOAD(to) + value : value);
     }
 }

@@ -2,8 +2,17 @@
 #include "opencl.clh"
 #include "norm_sums.clh"
 
+/* Element `at` of a target, which is of the programs' 16 bits where `narrow`, else float32. */
+#define TARGET_PUT(target, at, value)                                                              \
+    do {                                                                                           \
+        if (narrow)                                                                                \
+            S_PUT((global stored *)(target) + (at), value);                                        \
+        else                                                                                       \
+            PUT(((global float *)(target))[at], value);                                            \
+    } while (0)
+
 /* What is summed: x, or with has_b x b, with `below` of b that are not above 0. */
-INLINE_FOR void sum_block(V *sum, const global float *x, const global float *b, int has_b,
+INLINE_FOR void sum_block(V *sum, const global stored *x, const global stored *b, int has_b,
                           int below, size_t block, size_t k, ulong rows, int tail, ulong c,
                           ulong width)
 {
@@ -19,9 +28,9 @@ INLINE_FOR void sum_block(V *sum, const global float *x, const global float *b, 
 /* The sum of each block of each column, [matrices, blocks, width], or where there is one block and
  * one lane factor times it. Reads 4 matrices m c bytes, with b twice as many; on a narrow core a
  * work-item has 64 of a column's floats, 8 or 16 in flight, and its neighbours theirs beside. */
-kernel void tree_sums(TENSOR(float, x), TENSOR(float, b), TENSOR(float, to), int has_b, int below,
-                      ulong matrices, ulong floats, float factor, int accumulate, ulong rows,
-                      int tail, int blocks, ulong c, ulong width)
+kernel void tree_sums(TENSOR(stored, x), TENSOR(stored, b), TENSOR(void, to), int narrow, int has_b,
+                      int below, ulong matrices, ulong floats, float factor, int accumulate,
+                      ulong rows, int tail, int blocks, ulong c, ulong width)
 {
     const int whole = blocks == 1 && width == c;
     FOR_SUMS(matrices, blocks, width)
@@ -31,9 +40,13 @@ kernel void tree_sums(TENSOR(float, x), TENSOR(float, b), TENSOR(float, to), int
                   rows, tail, c, width);
         EACH_VECTOR(v)
         {
-            global float *p = to + to0 + of * width + k + v * VW;
+            const size_t at = to0 + of * width + k + v * VW;
             const V value = whole ? V_SPLAT(factor) * (V_SPLAT(0.0f) + sum[v]) : sum[v];
-            lanes_put(p, value, whole && accumulate, VW);
+            global float *p = (global float *)to + at;
+            if (narrow)
+                lanes_put((global stored *)to + at, value, accumulate, VW);
+            else
+                V_STORE(p, whole && accumulate ? V_LOAD(p) + value : value);
         }
     }
 }
@@ -42,9 +55,9 @@ kernel void tree_sums(TENSOR(float, x), TENSOR(float, b), TENSOR(float, to), int
  * factor times the sum. A group has TREE_TEAMS matrices at a time, a work-item a column, so that
  * neighbours read what lies together; without groups a work-item has a matrix. Reads as much as
  * tree_sums. */
-kernel void tree_small(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target), int has_b,
-                       int below, ulong matrices, ulong floats, float factor, int accumulate,
-                       ulong rows, int tail, int c, int width)
+kernel void tree_small(TENSOR(stored, x), TENSOR(stored, b), TENSOR(void, target), int narrow,
+                       int has_b, int below, ulong matrices, ulong floats, float factor,
+                       int accumulate, ulong rows, int tail, int c, int width)
 {
 #if TREE_TEAMS
     local float sums[TREE_TEAMS * TREE_COLUMNS];
@@ -64,7 +77,7 @@ kernel void tree_small(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
             barrier(CLK_LOCAL_MEM_FENCE);
         }
         if (matrix < matrices && k < c)
-            PUT(target[target0 + matrix * c + k], factor * (0.0f + *own));
+            TARGET_PUT(target, target0 + matrix * c + k, factor * (0.0f + *own));
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 #else
@@ -80,20 +93,20 @@ kernel void tree_small(TENSOR(float, x), TENSOR(float, b), TENSOR(float, target)
         for (int half_ = width / 2; half_ >= c; half_ /= 2)
             for (int k = 0; k < half_; k++) sums[k] += sums[k + half_];
         for (int k = 0; k < c; k++)
-            PUT(target[target0 + matrix * c + k], factor * (0.0f + sums[k]));
+            TARGET_PUT(target, target0 + matrix * c + k, factor * (0.0f + sums[k]));
     }
 #endif
 }
 
 /* target[matrix, k] = factor times a channel's total, of whose columns `left` rows are left. */
-kernel void tree_totals(TENSOR(float, from), TENSOR(float, target), ulong matrices, float factor,
-                        int accumulate, int left, ulong c, ulong width)
+kernel void tree_totals(TENSOR(float, from), TENSOR(void, target), int narrow, ulong matrices,
+                        float factor, int accumulate, int left, ulong c, ulong width)
 {
     TREE_LOCAL(local_);
     for (ulong of = get_group_id(1); of < matrices; of += get_num_groups(1)) {
         const global float *p = from + from0 + of * left * width;
         const float total = tree_total(p, c, width, left, local_);
-        if (TREE_WRITES(c)) PUT(target[target0 + of * c + get_global_id(0)], factor * total);
+        if (TREE_WRITES(c)) TARGET_PUT(target, target0 + of * c + get_global_id(0), factor * total);
     }
 }
 

@@ -34,7 +34,7 @@ static void activation_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_activation_ops[] = {
-    {.op = CLADE_OP_activation, .plan = activation},
-    {.op = CLADE_OP_activation_dx, .plan = activation_dx},
+    {.op = CLADE_OP_activation, .halves = OPENCL_ALIKE, .plan = activation},
+    {.op = CLADE_OP_activation_dx, .halves = OPENCL_ALIKE, .plan = activation_dx},
     {.op = CLADE_OP_none},
 };

@@ -1,6 +1,7 @@
 /* Choosing algorithms. */
 #include "opencl/algorithm.h"
 
+#include "op/half.h"
 #include "opencl/gemm.h"
 #include "opencl/table.h"
 #include "opencl/tuning_cache.h"
@@ -56,12 +57,19 @@ void clade_opencl_choices_close(opencl_context *cl)
     free(cl->choices);
 }
 
+static bool takes(bool (*what)(const opencl_context *cl, const clade_args *args),
+                  const opencl_context *cl, const clade_args *args)
+{
+    return what && what(cl, args);
+}
+
 static bool can(const opencl_context *cl, const opencl_op *op, const opencl_algorithm *a,
                 const clade_args *args)
 {
     if (cl->choices->excluded[op->op] >> (a - op->algorithms) & 1) return false;
     if ((a->flags & OPENCL_WIDE && !cl->cpu_like) || (a->flags & OPENCL_NARROW && cl->cpu_like) ||
-        (cl->math != CLADE_FAST && !(a->flags & OPENCL_EXACT)))
+        (cl->math != CLADE_FAST && !(a->flags & OPENCL_EXACT)) ||
+        (clade_args_have_halves(clade_op_describe(op->op), args) && !takes(a->halves, cl, args)))
         return false;
     return !a->can || a->can(cl, args);
 }
@@ -96,6 +104,17 @@ const opencl_algorithm *clade_opencl_choose_algorithm(const opencl_context *cl, 
         if (can(cl, op, a, args) && (name ? is_named(a, name) : !a->suits || a->suits(cl, args)))
             return a;
     return clade_opencl_plain_algorithm(cl, op, args);
+}
+
+bool clade_opencl_algorithm_takes_halves(const opencl_context *cl, const opencl_op *op,
+                                         const clade_args *args, bool fused)
+{
+    const clade_op_info *info = clade_op_describe(op->op);
+    clade_args wide = *args;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_dtype_is_half(wide.slot[i].dtype)) wide.slot[i].dtype = CLADE_F32;
+    const opencl_algorithm *a = clade_opencl_choose_algorithm(cl, op, &wide);
+    return a && takes(a->halves, cl, args) && (!fused || takes(a->fuses, cl, args));
 }
 
 /* ---- the backend's table ---- */

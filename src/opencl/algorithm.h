@@ -22,6 +22,11 @@ const opencl_algorithm *clade_opencl_choose_algorithm(const opencl_context *cl, 
 const opencl_algorithm *clade_opencl_plain_algorithm(const opencl_context *cl, const opencl_op *op,
                                                      const clade_args *args);
 
+/* Does the algorithm that the call would have in float32 take its tensors of 16 bits, and with
+ * `fused` what goes with it? */
+bool clade_opencl_algorithm_takes_halves(const opencl_context *cl, const opencl_op *op,
+                                         const clade_args *args, bool fused);
+
 /* For the backend's table. */
 bool clade_opencl_choice(void *context, const clade_call *call, clade_algorithm_choice *out);
 bool clade_opencl_exclude(void *context, const clade_call *call, const char *algorithm);

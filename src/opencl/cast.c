@@ -22,6 +22,6 @@ static void cast(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_cast_ops[] = {
-    {.op = CLADE_OP_cast, .halves = true, .plan = cast},
+    {.op = CLADE_OP_cast, .halves = OPENCL_EACH, .plan = cast},
     {.op = CLADE_OP_none},
 };

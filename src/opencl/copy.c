@@ -145,13 +145,13 @@ static void pad_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_copy_ops[] = {
-    {.op = CLADE_OP_fill, .plan = fill},
-    {.op = CLADE_OP_copy, .plan = copy},
-    {.op = CLADE_OP_concat, .plan = concat},
-    {.op = CLADE_OP_concat_dx, .plan = concat_dx},
-    {.op = CLADE_OP_split, .plan = split},
-    {.op = CLADE_OP_split_dx, .plan = split_dx},
-    {.op = CLADE_OP_pad, .plan = pad},
-    {.op = CLADE_OP_pad_dx, .plan = pad_dx},
+    {.op = CLADE_OP_fill, .halves = OPENCL_ALIKE, .plan = fill},
+    {.op = CLADE_OP_copy, .halves = OPENCL_ALIKE, .plan = copy},
+    {.op = CLADE_OP_concat, .halves = OPENCL_ALIKE, .plan = concat},
+    {.op = CLADE_OP_concat_dx, .halves = OPENCL_ALIKE, .plan = concat_dx},
+    {.op = CLADE_OP_split, .halves = OPENCL_ALIKE, .plan = split},
+    {.op = CLADE_OP_split_dx, .halves = OPENCL_ALIKE, .plan = split_dx},
+    {.op = CLADE_OP_pad, .halves = OPENCL_ALIKE, .plan = pad},
+    {.op = CLADE_OP_pad_dx, .halves = OPENCL_ALIKE, .plan = pad_dx},
     {.op = CLADE_OP_none},
 };

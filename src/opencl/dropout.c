@@ -39,7 +39,7 @@ static void dropout_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_dropout_ops[] = {
-    {.op = CLADE_OP_dropout, .plan = dropout},
-    {.op = CLADE_OP_dropout_dx, .plan = dropout_dx},
+    {.op = CLADE_OP_dropout, .halves = OPENCL_ALIKE, .plan = dropout},
+    {.op = CLADE_OP_dropout_dx, .halves = OPENCL_ALIKE, .plan = dropout_dx},
     {.op = CLADE_OP_none},
 };

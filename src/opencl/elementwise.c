@@ -124,11 +124,11 @@ static void prelu_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_elementwise_ops[] = {
-    {.op = CLADE_OP_add, .plan = add},
-    {.op = CLADE_OP_add_dx, .plan = add_dx},
-    {.op = CLADE_OP_mul, .plan = mul},
-    {.op = CLADE_OP_mul_dx, .plan = mul_dx},
-    {.op = CLADE_OP_prelu, .plan = prelu},
-    {.op = CLADE_OP_prelu_dx, .plan = prelu_dx},
+    {.op = CLADE_OP_add, .halves = OPENCL_ALIKE, .plan = add},
+    {.op = CLADE_OP_add_dx, .halves = OPENCL_ALIKE, .plan = add_dx},
+    {.op = CLADE_OP_mul, .halves = OPENCL_ALIKE, .plan = mul},
+    {.op = CLADE_OP_mul_dx, .halves = OPENCL_ALIKE, .plan = mul_dx},
+    {.op = CLADE_OP_prelu, .halves = OPENCL_ALIKE, .plan = prelu},
+    {.op = CLADE_OP_prelu_dx, .halves = OPENCL_ALIKE, .plan = prelu_dx},
     {.op = CLADE_OP_none},
 };

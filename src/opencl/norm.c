@@ -258,11 +258,11 @@ static void batchnorm_infer_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_norm_ops[] = {
-    {.op = CLADE_OP_batchnorm, .plan = batchnorm},
-    {.op = CLADE_OP_batchnorm_dx, .plan = batchnorm_dx},
-    {.op = CLADE_OP_batchnorm_sum, .plan = batchnorm_sum},
-    {.op = CLADE_OP_batchnorm_sync_dx, .plan = batchnorm_sync_dx},
-    {.op = CLADE_OP_batchnorm_infer, .plan = batchnorm_infer},
-    {.op = CLADE_OP_batchnorm_infer_dx, .plan = batchnorm_infer_dx},
+    {.op = CLADE_OP_batchnorm, .halves = OPENCL_ALIKE, .plan = batchnorm},
+    {.op = CLADE_OP_batchnorm_dx, .halves = OPENCL_ALIKE, .plan = batchnorm_dx},
+    {.op = CLADE_OP_batchnorm_sum, .halves = OPENCL_ALIKE, .plan = batchnorm_sum},
+    {.op = CLADE_OP_batchnorm_sync_dx, .halves = OPENCL_ALIKE, .plan = batchnorm_sync_dx},
+    {.op = CLADE_OP_batchnorm_infer, .halves = OPENCL_ALIKE, .plan = batchnorm_infer},
+    {.op = CLADE_OP_batchnorm_infer_dx, .halves = OPENCL_ALIKE, .plan = batchnorm_infer_dx},
     {.op = CLADE_OP_none},
 };

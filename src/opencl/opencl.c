@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void opencl_close(void *context)
 {
@@ -53,6 +54,7 @@ static clade_status record(opencl_context *cl, const opencl_op *op, const clade_
 {
     clade_status status = clade_opencl_plan_create(cl, args, out);
     if (status) return status;
+    (*out)->stored = clade_opencl_stored(op->op, args);
     if (op->around)
         op->around(*out, args, inner, by);
     else if (by)
@@ -137,10 +139,29 @@ static void opencl_ops(void *context, clade_op_slot *slot)
 #include <clade/ops.def>
 }
 
+/* The activation that an op's inner op does for it. */
+static void take_act(const clade_call *call, clade_op inner_op, clade_args *inner)
+{
+    const clade_op_info *from = clade_op_describe(call->op), *to = clade_op_describe(inner_op);
+    const int act = clade_param_find(from, "act"), own = clade_param_find(to, "act");
+    if (act >= 0 && own >= 0)
+        memcpy((char *)inner + to->params[own].offset,
+               (const char *)&call->args + from->params[act].offset, sizeof(clade_act));
+}
+
 static bool takes_halves(void *context, const clade_call *call)
 {
-    (void)context;
-    return clade_opencl_op(call->op)->halves;
+    const opencl_op *op = clade_opencl_op(call->op);
+    if (op->halves == OPENCL_EACH) return true;
+    if (!op->halves || clade_opencl_stored(op->op, &call->args) == CLADE_F32) return false;
+    if (op->plan) return true;
+    clade_args args = call->args;
+    if (op->inner) {
+        op->inner(&call->args, &args);
+        take_act(call, op->inner_op, &args);
+    }
+    const opencl_op *chosen = op->inner ? clade_opencl_op(op->inner_op) : op;
+    return clade_opencl_algorithm_takes_halves(context, chosen, &args, op->halves == OPENCL_FUSED);
 }
 
 const clade_backend *clade_opencl_backend(void)

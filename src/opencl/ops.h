@@ -23,16 +23,22 @@ typedef struct opencl_algorithm {
     int flags;
     /* By shapes, and what the device is able to: can it do the call? NULL: any. Is it mostly best
      * where nothing was measured, and nothing before it in the table is? NULL: yes. Can it do what
-     * goes with a fused call? NULL: no. */
+     * goes with a fused call? Does it take tensors of 16 bits? NULL: no. */
     bool (*can)(const opencl_context *cl, const clade_args *args);
     bool (*suits)(const opencl_context *cl, const clade_args *args);
     bool (*fuses)(const opencl_context *cl, const clade_args *args);
+    bool (*halves)(const opencl_context *cl, const clade_args *args);
     void (*plan)(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion);
 } opencl_algorithm;
 
+/* Does an op take tensors of 16 bits in its slots of dtype FLOAT? Not at all; where all that there
+ * are have one format (kernels/stored.clh); where besides the algorithm fuses the call; each in its
+ * own. */
+typedef enum opencl_halves { OPENCL_NONE, OPENCL_ALIKE, OPENCL_FUSED, OPENCL_EACH } opencl_halves;
+
 typedef struct opencl_op {
-    clade_op op; /* CLADE_OP_none ends a family */
-    bool halves; /* does it take tensors of 16 bits? */
+    clade_op op;          /* CLADE_OP_none ends a family */
+    opencl_halves halves; /* with several algorithms each says whether it does, too */
     /* An op with one algorithm. */
     void (*plan)(opencl_plan *plan, const clade_args *args);
     /* One with several, in the order in which they are preferred. */
@@ -72,7 +78,7 @@ typedef struct opencl_op {
 OPENCL_FAMILIES(FAMILY)
 #undef FAMILY
 
-/* For `fuses`. */
+/* For `fuses` and `halves`. */
 static inline bool opencl_always(const opencl_context *cl, const clade_args *args)
 {
     (void)cl;

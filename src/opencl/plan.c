@@ -5,6 +5,7 @@
 #include "opencl/program.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,16 +106,28 @@ static opencl_step *add_step(opencl_plan *plan)
     return &grown[plan->steps++];
 }
 
-opencl_launch clade_opencl_begin(opencl_plan *plan, const char *family, const char *kernel,
-                                 const char *options)
+opencl_launch clade_opencl_begin_stored(opencl_plan *plan, clade_dtype stored, const char *family,
+                                        const char *kernel, const char *options)
 {
+    static const char *const format[] = {
+        [CLADE_F32] = "", [CLADE_BF16] = " -DSTORED_BF16", [CLADE_F16] = " -DSTORED_F16"};
     opencl_step *s = add_step(plan);
     if (s) {
+        char all[sizeof((opencl_program *)0)->options];
+        const int n = snprintf(all, sizeof all, "%s%s", options ? options : "", format[stored]);
+        assert(n >= 0 && (size_t)n < sizeof all);
+        (void)n;
         s->name = kernel;
-        s->program = clade_opencl_program(plan->cl, family, options ? options : "");
+        s->program = clade_opencl_program(plan->cl, family, all);
         if (!s->program) fail(plan);
     }
     return (opencl_launch){plan};
+}
+
+opencl_launch clade_opencl_begin(opencl_plan *plan, const char *family, const char *kernel,
+                                 const char *options)
+{
+    return clade_opencl_begin_stored(plan, plan->stored, family, kernel, options);
 }
 
 static void add_argument(opencl_plan *plan, argument_kind kind, size_t size, size_t at)

@@ -13,6 +13,7 @@ typedef struct opencl_plan {
     opencl_context *cl;
     const clade_args *args;   /* of the call, while it is planned */
     clade_status status;      /* the first error */
+    clade_dtype stored;       /* how programs store slots of dtype FLOAT (kernels/stored.clh) */
     bool refused;             /* it cannot be used: a matrix product was tried, and is not right */
     struct opencl_step *step; /* the rest is plan.c's */
     size_t steps;
@@ -66,6 +67,9 @@ typedef struct opencl_launch {
  */
 opencl_launch clade_opencl_begin(opencl_plan *plan, const char *family, const char *kernel,
                                  const char *options);
+/* The same of a kernel whose tensors are all in this format of FLOAT slots, not the call's. */
+opencl_launch clade_opencl_begin_stored(opencl_plan *plan, clade_dtype stored, const char *family,
+                                        const char *kernel, const char *options);
 void clade_opencl_tensor(opencl_launch *l, const clade_tensor *t); /* buffer and offset */
 /* The buffer alone; of a part, which is then at the front of the workspace. */
 void clade_opencl_memory(opencl_launch *l, const clade_tensor *t);

@@ -151,13 +151,13 @@ static void global_maxpool_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_pool_ops[] = {
-    {.op = CLADE_OP_maxpool2d, .plan = maxpool2d},
-    {.op = CLADE_OP_maxpool2d_dx, .plan = clade_opencl_unpool},
-    {.op = CLADE_OP_avgpool2d, .plan = avgpool2d},
-    {.op = CLADE_OP_avgpool2d_dx, .plan = avgpool2d_dx},
-    {.op = CLADE_OP_global_avgpool, .plan = global_avgpool},
-    {.op = CLADE_OP_global_avgpool_dx, .plan = global_avgpool_dx},
-    {.op = CLADE_OP_global_maxpool, .plan = global_maxpool},
-    {.op = CLADE_OP_global_maxpool_dx, .plan = global_maxpool_dx},
+    {.op = CLADE_OP_maxpool2d, .halves = OPENCL_ALIKE, .plan = maxpool2d},
+    {.op = CLADE_OP_maxpool2d_dx, .halves = OPENCL_ALIKE, .plan = clade_opencl_unpool},
+    {.op = CLADE_OP_avgpool2d, .halves = OPENCL_ALIKE, .plan = avgpool2d},
+    {.op = CLADE_OP_avgpool2d_dx, .halves = OPENCL_ALIKE, .plan = avgpool2d_dx},
+    {.op = CLADE_OP_global_avgpool, .halves = OPENCL_ALIKE, .plan = global_avgpool},
+    {.op = CLADE_OP_global_avgpool_dx, .halves = OPENCL_ALIKE, .plan = global_avgpool_dx},
+    {.op = CLADE_OP_global_maxpool, .halves = OPENCL_ALIKE, .plan = global_maxpool},
+    {.op = CLADE_OP_global_maxpool_dx, .halves = OPENCL_ALIKE, .plan = global_maxpool_dx},
     {.op = CLADE_OP_none},
 };

@@ -9,7 +9,7 @@
 enum { OPENCL_OPTIONS_SIZE = 2048 }; /* of the compiler's options */
 
 typedef struct opencl_program {
-    char family[32], options[192];
+    char family[32], options[224];
     cl_program program;  /* NULL until it is built */
     bool tried, cached;  /* has it been built, or failed? is it from the cache on disk? */
     clade_status status; /* why it failed, with its text */

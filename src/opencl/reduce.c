@@ -83,7 +83,7 @@ static void reduce_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_reduce_ops[] = {
-    {.op = CLADE_OP_reduce, .plan = reduce},
-    {.op = CLADE_OP_reduce_dx, .plan = reduce_dx},
+    {.op = CLADE_OP_reduce, .halves = OPENCL_ALIKE, .plan = reduce},
+    {.op = CLADE_OP_reduce_dx, .halves = OPENCL_ALIKE, .plan = reduce_dx},
     {.op = CLADE_OP_none},
 };

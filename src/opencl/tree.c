@@ -25,13 +25,19 @@ static size_t teams(const opencl_context *cl)
     return cl->cpu_like ? 0 : fit >= most ? most : fit > 2 ? 2 : fit;
 }
 
-opencl_launch clade_opencl_begin_tree(opencl_plan *plan, const char *family, const char *kernel,
-                                      uint64_t width, int32_t lanes)
+static opencl_launch begin(opencl_plan *plan, clade_dtype stored, const char *family,
+                           const char *kernel, uint64_t width, int32_t lanes)
 {
     char options[64];
     snprintf(options, sizeof options, "-DVW=%d -DNV=%d -DTREE_TEAMS=%zu", lanes,
              clade_opencl_sum_vectors(plan->cl, width / (uint64_t)lanes), teams(plan->cl));
-    return clade_opencl_begin(plan, family, kernel, options);
+    return clade_opencl_begin_stored(plan, stored, family, kernel, options);
+}
+
+opencl_launch clade_opencl_begin_tree(opencl_plan *plan, const char *family, const char *kernel,
+                                      uint64_t width, int32_t lanes)
+{
+    return begin(plan, plan->stored, family, kernel, width, lanes);
 }
 
 opencl_launch clade_opencl_begin_sums(opencl_plan *plan, const char *family, const char *kernel,
@@ -71,7 +77,8 @@ opencl_sums clade_opencl_fold_tree(opencl_plan *plan, const opencl_tree *t, uint
     while (s.n > fold) {
         const uint64_t segments = ((uint64_t)s.n + (uint64_t)fold - 1) / (uint64_t)fold;
         const clade_tensor to = clade_opencl_part(plan, matrices * segments * t->width);
-        opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_fold", t);
+        opencl_launch l = begin(plan, CLADE_F32, "tree", "tree_fold", t->width,
+                                clade_opencl_sum_lanes(plan->cl, t->width));
         clade_opencl_tensor(&l, &s.at);
         clade_opencl_tensor(&l, &to);
         clade_opencl_u64(&l, matrices);
@@ -91,6 +98,7 @@ void clade_opencl_tree_totals(opencl_plan *plan, const opencl_tree *t, uint64_t 
     opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_totals", t);
     clade_opencl_tensor(&l, &s->at);
     clade_opencl_tensor(&l, target);
+    clade_opencl_i32(&l, clade_dtype_is_half(target->dtype));
     clade_opencl_u64(&l, matrices);
     clade_opencl_f32(&l, factor);
     clade_opencl_i32(&l, accumulate);
@@ -100,7 +108,8 @@ void clade_opencl_tree_totals(opencl_plan *plan, const opencl_tree *t, uint64_t 
     clade_opencl_run_tree(&l, t->width, matrices);
 }
 
-/* A kernel with the arguments x, b, to, has_b, below, matrices, floats, factor, accumulate. */
+/* A kernel with the arguments x, b, to, narrow, has_b, below, matrices, floats, factor, accumulate.
+ */
 static opencl_launch begin_terms(opencl_plan *plan, const char *kernel, const opencl_tree *t,
                                  const opencl_terms *terms, const clade_tensor *to,
                                  uint64_t matrices, uint64_t floats, float factor,
@@ -110,6 +119,7 @@ static opencl_launch begin_terms(opencl_plan *plan, const char *kernel, const op
     clade_opencl_tensor(&l, terms->x);
     clade_opencl_tensor(&l, terms->b ? terms->b : terms->x);
     clade_opencl_tensor(&l, to);
+    clade_opencl_i32(&l, clade_dtype_is_half(to->dtype));
     clade_opencl_i32(&l, terms->b != NULL);
     clade_opencl_i32(&l, terms->below);
     clade_opencl_u64(&l, matrices);

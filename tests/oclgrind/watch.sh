@@ -48,8 +48,8 @@ if [ -s "$work/log" ]; then
     failed=1
 fi
 
-planted activation.cl activation 'y[y0 + i] =' 'y[y0 + i + 1000000] =' 'Invalid write' || failed=1
-planted activation.cl activation 'x[x0 + i])' 'x[x0 + i + 1000000])' 'Invalid read' || failed=1
+planted activation.cl activation 'S_STORE(y + y0 + i,' 'S_STORE(y + y0 + i + 1000000,' 'Invalid write' || failed=1
+planted activation.cl activation 'S_LOAD(x + x0 + i)' 'S_LOAD(x + x0 + i + 1000000)' 'Invalid read' || failed=1
 planted layer_norm.cl layer_norm 'barrier(CLK_LOCAL_MEM_FENCE);' ';' 'data race' || failed=1
 # workspace holds NaNs at first, which tell of what is read before it is set
 planted optim.cl norm_clip 'EACH_VECTOR(v) V_STORE(' 'EACH_VECTOR(v) if (0) V_STORE(' 'got nan' || failed=1
