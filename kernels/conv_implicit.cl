@@ -14,7 +14,7 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const float *x, global const float *w, conv_step *k,
+                             global const stored *x, global const stored *w, conv_step *k,
                              const conv_step *by, int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
@@ -44,8 +44,8 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
  *     the same, 14² × 256 → 1024, z            30    1.6         55            arithmetic
  *
  * (the fourth where it is not done by Winograd's tiles). Nothing goes to or from the host. */
-PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w),
-                                  EPILOGUE_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, index),
+PRODUCT_KERNEL void conv_implicit(TENSOR(const stored, x), TENSOR(const stored, w),
+                                  EPILOGUE_ARGUMENTS, TENSOR(stored, y), TENSOR(uchar, index),
                                   int has_index, conv_job job)
 {
     PRODUCT_LOCAL;
@@ -98,7 +98,7 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const float, x), TENSOR(const float, w)
 /* What the weights of row `row` are multiplied by: channels of the pixels under a tap that lie side
  * by side. The row after the last is 1, which makes it the bias's gradient. */
 INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const int4 *pixels,
-                             global const float *x, int row, int at)
+                             global const stored *x, int row, int at)
 {
     int rows = job->kh * job->kw * job->cg, tap = row / job->cg;
     int r = tap / job->kw * job->dilation_h, s = tap % job->kw * job->dilation_w;
@@ -117,7 +117,7 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
  * unpooled, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local const int4 *pixels,
-                                global const float *dy, global const uchar *index, int steps,
+                                global const stored *dy, global const uchar *index, int steps,
                                 int left, int at)
 {
     if (!POOL) {
@@ -148,7 +148,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local cons
  * instructions on the way there: where a block's pixels lie is found once, by as many work-items as
  * it has steps. By ptxas that makes 10 instructions a step. POOL spares memory the full gradient,
  * written and read again 364 MB there, for 57. db costs no pass of its own. */
-PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const float, x), TENSOR(const float, dy),
+PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const stored, x), TENSOR(const stored, dy),
                                      TENSOR(const uchar, index), TENSOR(float, dw),
                                      TENSOR(float, db), ulong dw_step, ulong db_step,
                                      conv_dw_job job)
@@ -196,7 +196,7 @@ PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const float, x), TENSOR(const float,
         WHOLE
         for (int c = 0; c < WN; c += RUN_N) {
             int o = PRODUCT_COLUMN(c, at);
-            product_store(to + o, acc[r] + c, left - o, job.accumulate);
+            product_store_sums(to + o, acc[r] + c, left - o, job.accumulate);
         }
     }
 }

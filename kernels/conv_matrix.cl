@@ -12,7 +12,7 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const float *x, global const float *w, conv_step *k,
+                             global const stored *x, global const stored *w, conv_step *k,
                              const conv_step *by, int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
@@ -38,8 +38,8 @@ INLINE_FOR void put_blocks(local matrix_element *as, local matrix_element *bs, c
  * channels (filters). Grid: tile, columns fastest; group of filters. Bytes of memory: images and
  * weights are read once, as far as caches hold them, results are written once; from caches a tile
  * of 128 × 64 reads 768 bytes for each of 8192 products. */
-MATRIX_KERNEL void conv_matrix(TENSOR(const float, x), TENSOR(const float, w), EPILOGUE_ARGUMENTS,
-                               TENSOR(float, y), TENSOR(uchar, index), int has_index, conv_job job)
+MATRIX_KERNEL void conv_matrix(TENSOR(const stored, x), TENSOR(const stored, w), EPILOGUE_ARGUMENTS,
+                               TENSOR(stored, y), TENSOR(uchar, index), int has_index, conv_job job)
 {
     MATRIX_LOCAL;
     local int4 rows[BM];
@@ -109,7 +109,7 @@ INLINE int4 find_weight(const conv_dw_job *job, int row)
 /* What the weights of a block of rows are multiplied by at a pixel: channels under a tap that lie
  * side by side; for the bias 1. */
 INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const int4 *weights,
-                             global const float *x, int4 pixel, int at)
+                             global const stored *x, int4 pixel, int at)
 {
     WHOLE
     for (int f = 0; f < FETCHES(BM, AV); f++) {
@@ -125,7 +125,7 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
  * unpooled, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, int4 pixel,
-                                global const float *dy, global const uchar *index, int steps,
+                                global const stored *dy, global const uchar *index, int steps,
                                 int left, int at)
 {
     if (!POOL) {
@@ -149,7 +149,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, int4 pixel
  * dw and db: where a chunk's sums go, dw_step and db_step floats apart. Grid: tile, columns
  * fastest; group of filters and chunk. dy is pooled with POOL. Bytes of memory: those of
  * conv_implicit_dw. */
-MATRIX_KERNEL void conv_matrix_dw(TENSOR(const float, x), TENSOR(const float, dy),
+MATRIX_KERNEL void conv_matrix_dw(TENSOR(const stored, x), TENSOR(const stored, dy),
                                   TENSOR(const uchar, index), TENSOR(float, dw), TENSOR(float, db),
                                   ulong dw_step, ulong db_step, conv_dw_job job)
 {
@@ -205,7 +205,7 @@ MATRIX_KERNEL void conv_matrix_dw(TENSOR(const float, x), TENSOR(const float, dy
             global float *to = r < rows ? dw + (long)r * job.k : db;
             vstore4(*(local const float4 *)(C_ROWS + C_RUN_ROW(l, 1) * C_PITCH + C_RUN_COLUMN(l)),
                     0, value);
-            product_store(to + o, value, left - o, job.accumulate);
+            product_store_sums(to + o, value, left - o, job.accumulate);
         }
     }
 }

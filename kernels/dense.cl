@@ -7,7 +7,7 @@
 /* y[i] = act(Σ over ascending parts of sums[part][i] + b[i % columns]): sums [parts][n], y [n].
  * A work-item for each result: neighbours read neighbours, each part's sums once, 4 (parts + 1)
  * bytes a result; the loads of all parts are independent of each other. */
-kernel void dense_add(TENSOR(const float, sums), EPILOGUE_ARGUMENTS, TENSOR(float, y), ulong n,
+kernel void dense_add(TENSOR(const float, sums), EPILOGUE_ARGUMENTS, TENSOR(stored, y), ulong n,
                       int columns, int parts)
 {
     const ulong i = get_global_id(0);
@@ -16,6 +16,6 @@ kernel void dense_add(TENSOR(const float, sums), EPILOGUE_ARGUMENTS, TENSOR(floa
     float sum = sums[sums0 + i];
     for (int part = 1; part < parts; part++) sum += sums[sums0 + part * n + i];
     conv_epilogue_sums(&f, &sum, 1, 1, 0, 1);
-    y[y0 + i] = sum;
+    S_STORE(y + y0 + i, sum);
     conv_epilogue_rest(f.act, f.alpha, y + y0 + i, 1);
 }

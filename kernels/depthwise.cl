@@ -8,8 +8,8 @@
 #include "opencl.clh"
 #include "depthwise.clh"
 
-kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), EPILOGUE_ARGUMENTS,
-                           TENSOR(float, y), depthwise_job job)
+kernel void conv_depthwise(TENSOR(const stored, x), TENSOR(const stored, w), EPILOGUE_ARGUMENTS,
+                           TENSOR(stored, y), depthwise_job job)
 {
     const long line = get_global_id(2), step = (long)job.column.out_stride * job.c;
     const int units = depthwise_units(&job);
@@ -18,7 +18,7 @@ kernel void conv_depthwise(TENSOR(const float, x), TENSOR(const float, w), EPILO
     for (int unit = get_global_id(1); unit < units; unit += get_global_size(1)) {
         const depthwise_place place = depthwise_find(&job, x + x0, w + w0, line, unit);
         const conv_epilogue f = conv_epilogue_at(&all, 0, place.at);
-        global float *out = y + y0 + place.at;
+        global stored *out = y + y0 + place.at;
         for (int o = get_global_id(0) * VW; o < job.c; o += get_global_size(0) * VW) {
             depthwise_channels(&place.taps, &f, place.count, o, VW, out, step, job.accumulate);
             for (int p = 0; conv_epilogue_leaves(f.act) && p < place.count; p++)

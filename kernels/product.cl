@@ -18,10 +18,11 @@
  * points · chunk begins at point · …_point + chunk · …_chunk; in the last chunk inner is
  * inner_last. Grid: tile (columns fastest, so that neighbouring groups read the same rows of a),
  * matrix. */
-PRODUCT_KERNEL void product_batch(TENSOR(const float, a), TENSOR(const float, b), TENSOR(float, c),
-                                  int rows, int columns, int inner, int inner_last, int points,
-                                  int a_row, int b_row, int c_row, ulong a_point, ulong b_point,
-                                  ulong c_point, ulong a_chunk, ulong b_chunk, ulong c_chunk)
+PRODUCT_KERNEL void product_batch(TENSOR(const stored, a), TENSOR(const stored, b),
+                                  TENSOR(float, c), int rows, int columns, int inner,
+                                  int inner_last, int points, int a_row, int b_row, int c_row,
+                                  ulong a_point, ulong b_point, ulong c_point, ulong a_chunk,
+                                  ulong b_chunk, ulong c_chunk)
 {
     PRODUCT_LOCAL;
     int at = get_local_id(0), across = (columns + BN - 1) / BN;
@@ -53,7 +54,7 @@ PRODUCT_KERNEL void product_batch(TENSOR(const float, a), TENSOR(const float, b)
         WHOLE
         for (int j = 0; j < WN; j += RUN_N) {
             int o = PRODUCT_COLUMN(j, at);
-            product_store(c + (long)i * c_row + o, acc[r] + j, columns - column - o, 0);
+            product_store_sums(c + (long)i * c_row + o, acc[r] + j, columns - column - o, 0);
         }
     }
 }

@@ -28,7 +28,7 @@
 #include "winograd.clh"
 
 /* Filters [3, 3, c, k] to [block of lanes][point][c][lanes]. Grid: vector of filters, channel. */
-kernel void conv_winograd_filters(TENSOR(const float, w), TENSOR(float, to), winograd_job job)
+kernel void conv_winograd_filters(TENSOR(const stored, w), TENSOR(float, to), winograd_job job)
 {
     int first = get_global_id(0) * VW, i = get_global_id(1);
     if (first >= job.k || i >= job.c) return;
@@ -53,8 +53,8 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winog
 INLINE int share(int n, size_t id) { return (int)((long)n * id / get_global_size(0)); }
 
 /* All tiles. `own`: u and m of each work-item. */
-kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, index),
-                                 EPILOGUE_ARGUMENTS, TENSOR(float, y), TENSOR(uchar, to),
+kernel void conv_winograd_blocks(TENSOR(const stored, x), TENSOR(const uchar, index),
+                                 EPILOGUE_ARGUMENTS, TENSOR(stored, y), TENSOR(uchar, to),
                                  TENSOR(const float, filters), TENSOR(float, own), winograd_job job)
 {
     long u_floats = (long)WINOGRAD_POINTS * job.block * job.cs;
@@ -69,7 +69,7 @@ kernel void conv_winograd_blocks(TENSOR(const float, x), TENSOR(const uchar, ind
 }
 
 /* All chunks of a weight gradient. `own`: u and e of each work-item. */
-kernel void conv_winograd_chunks(TENSOR(const float, x), TENSOR(const float, dy),
+kernel void conv_winograd_chunks(TENSOR(const stored, x), TENSOR(const stored, dy),
                                  TENSOR(const uchar, index), TENSOR(float, sums), TENSOR(float, db),
                                  TENSOR(float, own), winograd_job job)
 {
@@ -86,7 +86,7 @@ kernel void conv_winograd_chunks(TENSOR(const float, x), TENSOR(const float, dy)
 #else
 
 /* u of tiles first … first + count. Grid: channel, tile. */
-kernel void conv_winograd_sources(TENSOR(const float, x), TENSOR(const uchar, index),
+kernel void conv_winograd_sources(TENSOR(const stored, x), TENSOR(const uchar, index),
                                   TENSOR(float, u), int first, int count, winograd_job job)
 {
     int i = get_global_id(0), t = get_global_id(1);
@@ -96,7 +96,7 @@ kernel void conv_winograd_sources(TENSOR(const float, x), TENSOR(const uchar, in
 }
 
 /* e of the same tiles. Grid: filter, tile. */
-kernel void conv_winograd_gradients(TENSOR(const float, dy), TENSOR(const uchar, index),
+kernel void conv_winograd_gradients(TENSOR(const stored, dy), TENSOR(const uchar, index),
                                     TENSOR(float, e), int first, int count, winograd_job job)
 {
     int o = get_global_id(0), t = get_global_id(1);
@@ -106,7 +106,7 @@ kernel void conv_winograd_gradients(TENSOR(const float, dy), TENSOR(const uchar,
 }
 
 /* Results of the same tiles. Grid: filter, tile. */
-kernel void conv_winograd_results(TENSOR(const float, m), EPILOGUE_ARGUMENTS, TENSOR(float, y),
+kernel void conv_winograd_results(TENSOR(const float, m), EPILOGUE_ARGUMENTS, TENSOR(stored, y),
                                   TENSOR(uchar, to), int first, int count, winograd_job job)
 {
     int o = get_global_id(0), t = get_global_id(1);

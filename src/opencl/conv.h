@@ -37,6 +37,10 @@ opencl_epilogue clade_opencl_epilogue_of(const clade_conv2d_args *a, const openc
 /* The kernel's EPILOGUE_ARGUMENTS. */
 void clade_opencl_epilogue(opencl_launch *l, const opencl_epilogue *epilogue);
 
+/* Is the call's activation applied before results are stored, by kernels that leave the others for
+ * afterwards? So they store no results of 16 bits that are rounded twice. */
+opencl_predicate clade_opencl_acts_conv2d, clade_opencl_acts_dense;
+
 /* What kernels are told of a convolution, pooled or (NULL) not. */
 conv_job clade_opencl_conv_job(const clade_conv2d_args *a, const clade_tensor *pooled);
 /* The same of an input gradient, and of each of its stride[0] × stride[1] phases. */

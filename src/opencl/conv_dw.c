@@ -182,15 +182,16 @@ static bool no_groups(const opencl_context *cl, const clade_args *args)
 
 static const opencl_algorithm conv2d_dw[] = {
     {"matrix", 0, .can = clade_opencl_matrix_conv2d_dw_can, .suits = no_groups,
-     .fuses = opencl_always, .plan = clade_opencl_matrix_conv2d_dw},
+     .fuses = opencl_always, .halves = opencl_always, .plan = clade_opencl_matrix_conv2d_dw},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_WIDE,
-     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always,
+     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_winograd_wide_dw},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW,
-     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always,
+     .can = clade_opencl_winograd_dw_can, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_winograd_narrow_dw},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_dw_can,
-     .suits = no_groups, .fuses = opencl_always, .plan = clade_opencl_implicit_conv2d_dw},
+     .suits = no_groups, .fuses = opencl_always, .halves = opencl_always,
+     .plan = clade_opencl_implicit_conv2d_dw},
     {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = depthwise_can, .plan = depthwise},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .can = direct_can, .fuses = wide_fuses,
      .plan = direct_wide},
@@ -249,15 +250,16 @@ static void dense_by_gemm(opencl_plan *plan, const clade_args *args, const openc
 }
 
 static const opencl_algorithm dense_dw[] = {
-    {"matrix", 0, .can = clade_opencl_matrix_dense_dw_can, .plan = clade_opencl_matrix_dense_dw},
+    {"matrix", 0, .can = clade_opencl_matrix_dense_dw_can, .halves = opencl_always,
+     .plan = clade_opencl_matrix_dense_dw},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_dw_can,
-     .plan = clade_opencl_implicit_dense_dw},
+     .halves = opencl_always, .plan = clade_opencl_implicit_dense_dw},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = dense_direct},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = dense_by_gemm},
     {.name = NULL}};
 
 const opencl_op clade_opencl_conv_dw_ops[] = {
-    {.op = CLADE_OP_conv2d_dw, .algorithms = conv2d_dw},
-    {.op = CLADE_OP_dense_dw, .algorithms = dense_dw},
+    {.op = CLADE_OP_conv2d_dw, .halves = OPENCL_ALIKE, .algorithms = conv2d_dw},
+    {.op = CLADE_OP_dense_dw, .halves = OPENCL_ALIKE, .algorithms = dense_dw},
     {.op = CLADE_OP_none},
 };

@@ -2,6 +2,8 @@
  * algorithms share. */
 #include "opencl/conv.h"
 
+#include "../../kernels/conv_epilogue.clh"
+
 /* ---- epilogues ---- */
 
 void clade_opencl_epilogue(opencl_launch *l, const opencl_epilogue *e)
@@ -23,6 +25,18 @@ opencl_epilogue clade_opencl_epilogue_of(const clade_conv2d_args *a, const openc
 {
     if (fusion && fusion->epilogue) return *fusion->epilogue;
     return (opencl_epilogue){.b = a->b, .act = a->act, .alpha = a->alpha};
+}
+
+bool clade_opencl_acts_conv2d(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    return !conv_epilogue_leaves(args->conv2d.act);
+}
+
+bool clade_opencl_acts_dense(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    return !conv_epilogue_leaves(args->dense.act);
 }
 
 /* ---- jobs ---- */
@@ -195,7 +209,7 @@ void clade_opencl_dw_add(opencl_plan *plan, const conv_dw_job *job, uint64_t row
     const uint64_t n = parts ? rows * (uint64_t)job->k : 0,
                    biases = db_parts ? (uint64_t)job->k : 0;
     const uint64_t filters = (uint64_t)job->groups * (uint64_t)job->lanes;
-    opencl_launch l = clade_opencl_begin(plan, "conv_dw", "conv_add_parts", NULL);
+    opencl_launch l = clade_opencl_begin_stored(plan, CLADE_F32, "conv_dw", "conv_add_parts", NULL);
     clade_opencl_tensor(&l, parts ? parts : &none);
     clade_opencl_tensor(&l, parts ? dw : &none);
     clade_opencl_tensor(&l, db_parts ? db_parts : &none);

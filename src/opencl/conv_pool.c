@@ -175,14 +175,17 @@ static void maxpool_dw(opencl_plan *plan, const clade_args *args, const clade_ar
 
 const opencl_op clade_opencl_conv_pool_ops[] = {
     {.op = CLADE_OP_conv2d_maxpool,
+     .halves = OPENCL_FUSED,
      .inner_op = CLADE_OP_conv2d,
      .inner = maxpool_inner,
      .around = maxpool},
     {.op = CLADE_OP_conv2d_maxpool_dx,
+     .halves = OPENCL_FUSED,
      .inner_op = CLADE_OP_conv2d_dx,
      .inner = maxpool_dx_inner,
      .around = maxpool_dx},
     {.op = CLADE_OP_conv2d_maxpool_dw,
+     .halves = OPENCL_FUSED,
      .inner_op = CLADE_OP_conv2d_dw,
      .inner = maxpool_dw_inner,
      .around = maxpool_dw},

@@ -66,6 +66,7 @@ static void run_product(opencl_plan *plan, const conv_job *job, clade_products p
         .c_aligned = opencl_aligned(job->cout, y->offset),
         .windows = index,
         .products = products,
+        .stored = plan->stored,
     };
     if (!p.rows) return;
     /* weights are then read along filters too, by work-items that are at one step for both */
@@ -147,6 +148,7 @@ static void run_dw(opencl_plan *plan, const conv_dw_job *job, clade_products pro
         .b_aligned = opencl_aligned(job->kg, dy->offset),
         .c_aligned = opencl_aligned(job->kg, dw->offset) && opencl_aligned(job->kg, db->offset),
         .products = products,
+        .stored = plan->stored,
     };
     opencl_launch l = clade_opencl_product_begin(
         plan, &p, products ? "conv_matrix" : "conv_implicit",

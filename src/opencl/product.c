@@ -77,7 +77,7 @@ opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, c
                      p->a_aligned ? 4 : 1, p->b_aligned ? 4 : 1, p->c_aligned ? 4 : 1, more);
     assert(n > 0 && (size_t)n < sizeof options);
     (void)n;
-    return clade_opencl_begin(plan, family, kernel, options);
+    return clade_opencl_begin_stored(plan, p->stored, family, kernel, options);
 }
 
 void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
@@ -98,6 +98,7 @@ void clade_opencl_product_batch(opencl_plan *plan, const opencl_product_batch *m
         .a_aligned = opencl_aligned(m->a_row, m->a->offset),
         .b_aligned = opencl_aligned(m->b_row, m->b->offset),
         .c_aligned = opencl_aligned(m->columns, m->c->offset),
+        .stored = m->a->dtype,
     };
     opencl_launch l = clade_opencl_product_begin(plan, &p, "product", "product_batch",
                                                  m->transposed ? "-DA_TURNED=0" : "-DA_TURNED=1");

@@ -10,6 +10,7 @@ typedef struct opencl_product {
     bool a_aligned, b_aligned, c_aligned; /* rows begin at multiples of 4 floats */
     bool windows;                         /* rows belong together in fours */
     clade_products products;              /* by the matrix unit for these; FLOAT32: by fma */
+    clade_dtype stored;                   /* how both factors are stored */
     /* chosen by begin: a group's results, and its work-items */
     int32_t bm, bn;
     uint32_t items;

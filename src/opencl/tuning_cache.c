@@ -38,14 +38,17 @@ struct opencl_tuning {
     char warning[512];
 };
 
-/* Convolutions are kept for any number of images: what is best for a batch is best for a part. */
+/* Convolutions are kept for any number of images, and calls for any format of their tensors: what
+ * is best for a batch is best for a part, and what is best in float32 in 16 bits. */
 static uint64_t kept_key(clade_op op, const clade_args *args)
 {
     const clade_op_info *info = clade_op_describe(op);
     clade_args one = *args;
-    for (size_t i = 0; i < info->slot_count; i++)
+    for (size_t i = 0; i < info->slot_count; i++) {
         if (one.slot[i].rank == 4 && !clade_slot_is_weight(info->slots[i].kind))
             one.slot[i].dim[0] = 1;
+        if (clade_dtype_is_half(one.slot[i].dtype)) one.slot[i].dtype = CLADE_F32;
+    }
     return clade_call_hash(op, &one);
 }
 
