@@ -213,14 +213,23 @@ static void test_content(const clade_dataset *d)
 }
 
 /* Each image of a batch is mixed with the one before it, and has the label with the larger share
- * first, of equals its own. */
+ * first, of equals its own, and the weight that goes with it. */
 static void test_mixed(void)
 {
     clade_dataset *d = NULL;
     clade_loader *loader = NULL;
     bool less = false, half = false, more = false;
+    char list[images * 32] = "file,label,weight\n";
+    for (int i = 0; i < images; i++) {
+        const size_t at = strlen(list);
+        snprintf(list + at, sizeof list - at, "%c/%02d.jpg,%c,%g\n", 'a' + i % 3, i, 'a' + i % 3,
+                 i / 8.0);
+    }
+    put_file("set.csv", list, strlen(list));
     CHECK_OK(clade_dataset_open(
-        &(clade_data_options){.path = path_of("set"), .height = side, .width = side}, &d));
+        &(clade_data_options){
+            .path = path_of("set"), .labels = path_of("set.csv"), .height = side, .width = side},
+        &d));
     clade_loader_options options = {
         .dataset = d, .batch = 7, .shuffle = true, .augment = {.cutmix = 1}};
     CHECK_OK(clade_loader_create(&options, &loader));
@@ -244,6 +253,8 @@ static void test_mixed(void)
                               other = clade_dataset_label(d, CLADE_TRAIN, before);
                 CHECK(b.label[i] == (share < 0.5f ? other : own));
                 CHECK(b.other[i] == (share < 0.5f ? own : other));
+                const char *name = clade_dataset_name(d, CLADE_TRAIN, share < 0.5f ? before : at);
+                CHECK(b.weight[i] == (float)atoi(name + strlen("a/")) / 8);
             }
         }
     }

@@ -450,6 +450,10 @@ static void test_structure(void)
     floats(&w, "b", 1, two);
     hand_node(&w, "Conv", "conv", "y", "x", "k", "b");
     expect_error(&w, CLADE_EFORMAT, "Conv 'conv': 2 channels");
+    start(&w, 13); /* a matrix, not an image */
+    w.graph.input[0]->type->tensor_type->shape->n_dim = 2;
+    hand_node(&w, "Relu", "one", "y", "x", NULL, NULL);
+    expect_error(&w, CLADE_EUNSUPPORTED, "input 'x' has 2 dimensions; expected an image of 4");
     start(&w, 13); /* no kernel at all */
     hand_node(&w, "Conv", "conv", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "its kernel");

@@ -116,7 +116,8 @@ static void test_keys(const clade_layer *sample, const clade_layer_field *f)
         CHECK_OK(clade_yaml_copy(options, &copy));
         CHECK_OK(clade_yaml_put(copy, f->alias, clade_yaml_create_int(1)));
         CHECK_OK(clade_yaml_put(copy, f->key, clade_yaml_create_int(1)));
-        snprintf(text, sizeof text, "'%s' and '%s' are the same", f->key, f->alias);
+        snprintf(text, sizeof text, "%s: '%s' and '%s' are the same",
+                 clade_layer_record_of(sample->kind)->key, f->key, f->alias);
         CHECK_FAILS(read_with(sample, copy, NULL, NULL, NULL, &other), CLADE_EINVAL, text);
         clade_yaml_destroy(&copy);
     }

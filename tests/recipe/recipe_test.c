@@ -480,8 +480,15 @@ static void test_create_training(void)
 {
     static const char *const schedules[] = {
         "{one_cycle: {pct_start: 0.4, div_factor: 5, final_div_factor: 100}}",
-        "{polynomial: {power: 2, warmup: 1}}", "{exponential: {epochs: 3, factor: 0.5}}", "linear"};
-    for (int i = 0; i < 4; i++) {
+        "{polynomial: {power: 2, warmup: 1}}",
+        "{exponential: {epochs: 3, factor: 0.5, minimum: 0.01, warmup: 2}}",
+        "linear",
+        "{constant: {warmup: 3}}",
+        "{step: {epochs: 4, factor: 0.3, minimum: 0.02, warmup: 1}}",
+        "{plateau: {patience: 6, factor: 0.4, minimum: 0.03, warmup: 2}}",
+        "{cosine: {minimum: 0.04, warmup: 3}}",
+        "{cosine_restarts: {t_0: 3, t_mult: 2, minimum: 0.05, warmup: 4}}"};
+    for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++) {
         char edit[128];
         snprintf(edit, sizeof edit, "train.schedule=%s", schedules[i]);
         const char *const edits[] = {edit,
@@ -503,7 +510,7 @@ static void test_create_training(void)
         const clade_optimizer *o = &again->optimizer;
         CHECK(o->kind == (i % 2 ? CLADE_MUON : CLADE_LION) && o->exclude_count == 2 &&
               !strcmp(o->exclude[0], "bias") && !strcmp(o->exclude[1], "dense"));
-        CHECK(o->no_muon_count == (size_t)(i % 2));
+        CHECK(o->no_muon_count == i % 2);
         CHECK(!o->no_muon_count || !strcmp(o->no_muon[0], "dense"));
         CHECK(o->lr_scale_count == (i % 2 ? 2u : 0u));
         CHECK(i % 2 == 0 ||
@@ -571,6 +578,28 @@ static void test_search(void)
     const char *const unknown[] = {"vars={times: 1, kernel: 1}"};
     CHECK_FAILS(clade_recipe_vary(recipe, wrong, unknown, 1, &varied), CLADE_EINVAL,
                 "unknown variable '$opt'");
+    clade_recipe_destroy(&recipe);
+}
+
+/* A choice is kept as what would stand behind `key=`, however the file writes it. */
+static void test_block_choice(void)
+{
+    static const char text[] = "name: toy\n"
+                               "input: {size: 8}\n"
+                               "model: [flatten, dense: {units: 2, activation: softmax}]\n"
+                               "train: {loss: sparse_categorical_crossentropy}\n"
+                               "tune:\n"
+                               "  train.optimizer:\n"
+                               "    choice:\n"
+                               "      - adam:\n"
+                               "          lr: 0.1\n"
+                               "      - sgd\n";
+    clade_recipe *recipe = NULL;
+    const clade_tunable *p;
+    CHECK_OK(clade_recipe_parse(text, "toy.yaml", &recipe));
+    if (!recipe) return;
+    CHECK(clade_recipe_tunables(recipe, &p) == 1 && p->choice_count == 2);
+    CHECK(!strcmp(p->choices[0], "{adam: {lr: 0.1}}") && !strcmp(p->choices[1], "sgd"));
     clade_recipe_destroy(&recipe);
 }
 
@@ -676,5 +705,6 @@ int main(void)
     test_policy_ops();
     test_interpolation();
     test_search();
+    test_block_choice();
     return TEST_END();
 }

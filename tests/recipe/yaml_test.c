@@ -71,7 +71,9 @@ static void check_limits(void)
     check_bad("a: 1\n---\nb: 2\n", "r.yaml:2: a second document");
     check_bad("? [a]\n: 2\n", "r.yaml:1: a key must be plain text");
     check_bad("a: \"x\\0y\"\n", "zero byte");
-    check_bad("a: [1, 2\nb: 3\n", "r.yaml:2: ");
+    check_bad("a: [1, 2\nb: 3\n",
+              "r.yaml:2: did not find expected ',' or ']' (while parsing a flow sequence that "
+              "began on line 1)");
     check_bad("a:\n\tb: 3\n",
               "r.yaml:2: found a character that cannot begin anything here (a tab?");
     check_bad("a: \xff\n", "r.yaml: not UTF-8");

@@ -1,6 +1,7 @@
 /* safetensors: what a good file gives, what is refused and how it is called, writing. */
 #define _XOPEN_SOURCE 700
 #include "weights/safetensors.h"
+#include "weights/safetensors_name.h"
 #include "../test.h"
 #include "base/file.h"
 
@@ -243,12 +244,49 @@ static void check_real(const char *shared)
     clade_safetensors_destroy(&file);
 }
 
+/* The Unicode Standard's table 3-7: the first and last of each range of sequences, and what lies
+ * beyond. */
+static void check_utf8(void)
+{
+    static const char *const valid[] = {"",
+                                        "\x01",
+                                        "\x7f",
+                                        "\xc2\x80",
+                                        "\xdf\xbf",
+                                        "\xe0\xa0\x80",
+                                        "\xe0\xbf\xbf",
+                                        "\xe1\x80\x80",
+                                        "\xec\xbf\xbf",
+                                        "\xed\x80\x80",
+                                        "\xed\x9f\xbf",
+                                        "\xee\x80\x80",
+                                        "\xef\xbf\xbf",
+                                        "\xf0\x90\x80\x80",
+                                        "\xf0\xbf\xbf\xbf",
+                                        "\xf1\x80\x80\x80",
+                                        "\xf3\xbf\xbf\xbf",
+                                        "\xf4\x80\x80\x80",
+                                        "\xf4\x8f\xbf\xbf",
+                                        "a\xc3\xa9z"};
+    static const char *const broken[] = {
+        "\x80",         "\xbf",          "\xc0\xaf",         "\xc1\xbf",         "\xc2",
+        "\xc2\x7f",     "\xc2\xc0",      "\xe0\x9f\xbf",     "\xe0\xc0\x80",     "\xe1\x80",
+        "\xe1\x80\x7f", "\xe1\x80\xc0",  "\xed\xa0\x80",     "\xef\xbf",         "\xf0\x8f\xbf\xbf",
+        "\xf1\x80\x80", "\xf1\x80\x80z", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"};
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++)
+        CHECK(clade_utf8_is_valid(valid[i], strlen(valid[i])));
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        CHECK(!clade_utf8_is_valid(broken[i], strlen(broken[i])));
+    CHECK(!clade_utf8_is_valid("\xc2\x80", 1)); /* the size counts */
+}
+
 int main(void)
 {
     char folder[] = "/tmp/clade-safetensors-XXXXXX";
     const char *shared = getenv("CLADE_SHARED");
     if (shared) check_real(shared);
     CHECK(mkdtemp(folder) && chdir(folder) == 0);
+    check_utf8();
     check_good();
     check_refused();
     check_floats();
