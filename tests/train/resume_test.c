@@ -1,5 +1,6 @@
 /* Training end to end on a small rendered set: run folders, resuming to the bit, stops, and
  * predictions that do not depend on where a classifier comes from. */
+#define _DEFAULT_SOURCE /* flock */
 #define _XOPEN_SOURCE 700
 #include "../test.h"
 
@@ -9,8 +10,10 @@
 
 #include <clade/clade.h>
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static const char recipe_text[] =
@@ -192,6 +195,26 @@ static void test_more_epochs(world *w, const char *expected)
     clade_recipe_destroy(&two);
     free(text);
     free(path);
+}
+
+/* A folder that another process trains in, or that holds a run, before any image has been read. */
+static void test_taken(const world *w)
+{
+    world own = *w;
+    char *run = below(w, "whole");
+    clade_data_options data = *clade_recipe_data(w->recipe);
+    data.path = w->images;
+    CHECK_OK(clade_dataset_open(&data, &own.dataset));
+    const int taken = open(run, O_RDONLY | O_DIRECTORY);
+    CHECK(taken >= 0 && flock(taken, LOCK_EX | LOCK_NB) == 0);
+    for (int resume = 0; resume < 2; resume++)
+        CHECK_FAILS(train(&own, run, resume, NULL, NULL), CLADE_EINVAL,
+                    "whole: another process is training in this folder");
+    close(taken);
+    CHECK_FAILS(train(&own, run, false, NULL, NULL), CLADE_EINVAL,
+                "whole: the folder is not empty");
+    clade_dataset_destroy(&own.dataset);
+    free(run);
 }
 
 static void test_refusals(world *w)
@@ -620,6 +643,7 @@ int main(void)
         test_damaged_since(&w);
         test_damaged_at_once(&w);
         test_velocity(&w);
+        test_taken(&w);
         test_refusals(&w);
         test_states(&w);
         test_classifier(&w);
