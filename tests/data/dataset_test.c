@@ -160,6 +160,13 @@ static void test_layouts(void)
     CHECK(d && count(d, CLADE_TRAIN) == 4 && count(d, CLADE_VALIDATION) == 2 &&
           count(d, CLADE_TEST) == 0);
     clade_dataset_destroy(&d);
+    /* folds are of both */
+    d = load((clade_data_options){.path = path_of("splits/Training_Set"),
+                                  .validation = path_of("splits/test"),
+                                  .folds = 2,
+                                  .fold = 1});
+    CHECK(d && count(d, CLADE_TRAIN) == 3 && count(d, CLADE_VALIDATION) == 3);
+    clade_dataset_destroy(&d);
     d = load(
         (clade_data_options){.path = path_of("splits/Training_Set"), .test = path_of("pack0.bin")});
     CHECK(d && count(d, CLADE_TRAIN) == 4 && count(d, CLADE_VALIDATION) == 0 &&
