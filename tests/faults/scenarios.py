@@ -1,4 +1,5 @@
 """What is run with faults: commands on a small recipe and a few images, each with what it must leave behind."""
+import csv
 import hashlib
 import json
 import os
@@ -96,7 +97,11 @@ def digest(path):
 def history(run):
     """The epochs of a run without what they took."""
     path = run / "history.csv"
-    return [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()] if path.exists() else []
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [{name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
+                for row in csv.DictReader(file)]
 
 
 class Case:
@@ -152,10 +157,10 @@ class Train(Case):
 
     def __init__(self, bench, folder):
         super().__init__(bench, folder)
-        self.out = folder / "run"
+        self.out, self.begin = folder / "run", bench.begin
 
     def command(self, place=None):
-        return [*self.bench.begin, *(place or self.place()), "--out", self.out]
+        return [*self.begin, *(place or self.place()), "--out", self.out]
 
     def result(self, ended):
         return digest(self.out / "last.safetensors"), digest(self.out / "best.safetensors"), history(self.out)
@@ -163,12 +168,21 @@ class Train(Case):
     def recover(self):
         again = ["train", "--resume", self.out, *self.bench.place]
         if not (self.out / "recipe.yaml").exists():
-            again = [*self.bench.begin, *self.bench.place, "--out", self.out]
+            again = self.command(self.bench.place)
         ended = self.bench.run(*again)
         if ended.code:
             return [f"does not go on: {ended.errors.strip()}"]
         wrong = [f"left over: {p.name}" for p in self.out.glob("*.tmp")]
         return wrong if self.is_right(ended) else wrong + [f"goes on to something else: {self.result(ended)}"]
+
+
+class Mixed(Train):
+    """In 16 bits, with a scaled loss; the recipe that is resumed says so."""
+    name = "mixed"
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        self.begin = [*bench.begin, "--precision", "mixed_float16"]
 
 
 class Together(Train):
@@ -202,7 +216,7 @@ class Resume(Train):
         return ["train", "--resume", self.out, *(place or self.place())]
 
     def recover(self):
-        lost = [] if len(history(self.out)) > 1 and (self.out / "state").exists() else ["an epoch is lost"]
+        lost = [] if len(history(self.out)) > 0 and (self.out / "state").exists() else ["an epoch is lost"]
         return lost + super().recover()
 
 
@@ -398,4 +412,4 @@ class Conform(Case):
 def of(layer):
     """Those for a layer. `inspect` lists files that cannot be read, which is no error."""
     more = {"memory": [Inspect, Import], "opencl": [Together]}
-    return [Train, Resume, Evaluate, Tune, From, CrossValidate, Calibrate, LrFind, Export, Conform] + more.get(layer, [])
+    return [Train, Mixed, Resume, Evaluate, Tune, From, CrossValidate, Calibrate, LrFind, Export, Conform] + more.get(layer, [])
