@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { most_groups = 16, most_repeats = 255 * 255 };
+enum { most_groups = 16, most_parts = 4096 };
 
 struct clade_label_pattern {
     regex_t regex;
@@ -17,16 +17,40 @@ struct clade_label_pattern {
 
 enum { digit_bytes = sizeof "[0-9]" - 1 };
 
-/* Multiplies by how often {N} or {M,N} repeats what is before it: the C library writes repeats out,
- * and three in each other take gigabytes. */
-static bool count_repeats(const char *brace, unsigned long *repeats)
+/* How long a pattern is with its repeats written out, as the C library does: 65025 letters of
+ * (a{1,255}){1,255} take it minutes, and three in each other gigabytes. */
+typedef struct written_out {
+    size_t parts[most_groups + 1]; /* of each open group, the innermost last */
+    size_t depth, last;            /* `last`: what a repeat would repeat */
+} written_out;
+
+/* A letter, or what stands for one; a group begins or ends. */
+static void count_part(written_out *w, char c)
 {
+    if (strchr("*+?", c)) return; /* `last` is repeated all the same */
+    if (c == '(' && w->depth < most_groups) {
+        w->parts[++w->depth] = 0;
+        return;
+    }
+    w->last = c == ')' && w->depth ? w->parts[w->depth--] : 1;
+    w->parts[w->depth] += w->last;
+}
+
+/* How many bytes {N}, {M,} or {M,N} takes; 0: it is none. */
+static size_t count_repeats(written_out *w, const char *brace)
+{
+    const size_t n = 1 + strspn(brace + 1, "0123456789,");
     char *end;
+    if (brace[n] != '}') return 0;
     unsigned long least = strtoul(brace + 1, &end, 10), most = least;
     if (*end == ',') most = strtoul(end + 1, &end, 10);
-    if (most < least) most = least; /* {M,} */
-    if (most > 1) *repeats = most > most_repeats ? most : *repeats * most;
-    return *repeats <= most_repeats;
+    if (most < least) most = least;
+    if (most > most_parts) most = most_parts + 1;
+    if (most > 1 && w->parts[w->depth] <= most_parts) {
+        w->parts[w->depth] += w->last * (most - 1);
+        w->last *= most;
+    }
+    return n + 1;
 }
 
 /* Copies a pattern without what POSIX does not know: the name of its named group, (?<class>…) or
@@ -35,7 +59,7 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
 {
     size_t n = 0;
     bool named = false, bracket = false;
-    unsigned long repeats = 1;
+    written_out w = {0};
     *group = 1;
     *groups = 0;
     for (const char *p = text; *p;) {
@@ -43,11 +67,13 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
             memcpy(out + n, "[0-9]", digit_bytes);
             n += digit_bytes;
             p += 2;
+            count_part(&w, 'd');
             continue;
         }
         if (*p == '\\' && p[1] && !bracket) {
             out[n++] = *p++;
             out[n++] = *p++;
+            count_part(&w, 'd');
             continue;
         }
         if (*p == '[' && !bracket) {
@@ -58,10 +84,14 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
             continue;
         }
         if (*p == ']') bracket = false;
-        if (*p == '{' && !bracket && !count_repeats(p, &repeats))
-            return clade_fail(CLADE_EINVAL,
-                              "label pattern '%s': the repeats {…} multiply to more than %d", text,
-                              most_repeats);
+        const size_t repeats = *p == '{' && !bracket ? count_repeats(&w, p) : 0;
+        if (repeats) {
+            memcpy(out + n, p, repeats);
+            n += repeats;
+            p += repeats;
+            continue;
+        }
+        if (!bracket) count_part(&w, *p);
         out[n++] = *p;
         if (*p++ != '(' || bracket) continue;
         ++*groups;
@@ -76,6 +106,12 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
         p += head + name + 1;
     }
     out[n] = 0;
+    for (size_t i = 0; i <= w.depth; i++) /* more than one: a group is not closed */
+        if (w.parts[i] > most_parts)
+            return clade_fail(CLADE_EINVAL,
+                              "label pattern '%s': more than %d parts with its repeats {…} written "
+                              "out",
+                              text, most_parts);
     if (*groups == 0 || *groups >= most_groups || (*groups > 1 && !named))
         return clade_fail(CLADE_EINVAL,
                           "label pattern '%s': %zu groups: which is the class? Write it as "

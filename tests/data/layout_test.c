@@ -147,9 +147,18 @@ static void test_patterns(void)
     CHECK_FAILS(try_pattern("named", "(?:a)(b)"), CLADE_EINVAL, "expected one group");
     CHECK_FAILS(try_pattern("named", "(?<a>a)(?<b>b)"), CLADE_EINVAL, "expected one group");
     CHECK_FAILS(try_pattern("named", "(a"), CLADE_EINVAL, "label pattern '(a': ");
-    CHECK_FAILS(try_pattern("named", "(?<a>((a{9,255}){255}){2,})"), CLADE_EINVAL,
-                "the repeats {…} multiply to more than 65025");
-    CHECK_FAILS(try_pattern("named", "(a{1,99999999999999999999})"), CLADE_EINVAL, "multiply");
+    static const char *const long_ones[] = {"(?<a>((a{9,255}){255}){2,})",
+                                            "(a{1,99999999999999999999})",
+                                            "(?<a>(a{1,64}){1,65})",
+                                            "(?<a>(a{64})*{65})",
+                                            "(a{64}{65})",
+                                            "([(]{4000})\\d{97}",
+                                            "(?<a>(a{99}){40})(b{99}){9}"};
+    for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++)
+        CHECK_FAILS(try_pattern("named", long_ones[i]), CLADE_EINVAL,
+                    "more than 4096 parts with its repeats {…} written out");
+    CHECK_FAILS(try_pattern("named", "(?<a>(c{1,64}){1,63})(.{1,60}){1,1}.{0}[{9}]{3}"),
+                CLADE_EINVAL, "finds a class in no image's name");
     CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds a class in no image's name");
     CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
 }
