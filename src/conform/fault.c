@@ -3,6 +3,7 @@
 
 #include "dev/device.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,16 @@ static bool in_place(const clade_op_info *info, const clade_args *args, size_t s
     return false;
 }
 
+/* Is no slot named, or has that one a NaN? */
+static bool reads_nan(const clade_op_info *info, const clade_args *args, const char *name)
+{
+    const clade_tensor *t = name ? &args->slot[clade_slot_find(info, name)] : NULL;
+    const void *v = t ? clade_tensor_host(t) : NULL;
+    for (size_t i = 0; v && i < clade_tensor_count(t); i++)
+        if (isnan(clade_float_of(t->dtype, v, i))) return true;
+    return !t;
+}
+
 static bool several_buffers(const clade_op_info *info, const clade_args *args)
 {
     for (size_t i = 1; i < info->slot_count; i++)
@@ -135,6 +146,7 @@ static void spoil_elements(const conform_fault *fault, float *v, const float *be
 {
     for (size_t i = 0; i < n; i++) switch (fault->kind) {
         case FAULT_SWALLOW: v[i] = isnan(v[i]) ? 0 : v[i]; break;
+        case FAULT_SATURATE: v[i] = isinf(v[i]) ? copysignf(FLT_MAX, v[i]) : v[i]; break;
         case FAULT_ADD_PRIOR: v[i] += before[i]; break;
         case FAULT_SCALE:
         case FAULT_TILE_SUM: v[i] *= (float)fault->value; break;
@@ -161,11 +173,11 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
     switch (fault->kind) {
     case FAULT_KEEP: memcpy(v, before, n * size); return;
     case FAULT_KEEP_TAIL: memcpy(last, (const char *)before + (n - 1) * size, size); return;
-    case FAULT_STRAY_BEFORE: memset(v - size, 0, size); return;
+    case FAULT_STRAY_BEFORE: memset(v - (1 + (size_t)fault->index) * size, 0, size); return;
     case FAULT_STRAY_APART:
         if (!several_buffers(info, args)) return;
         /* fall through */
-    case FAULT_STRAY_AFTER: memset(v + n * size, 0, size); return;
+    case FAULT_STRAY_AFTER: memset(v + (n + (size_t)fault->index) * size, 0, size); return;
     case FAULT_NEIGHBOUR:
         if (n > 1) memcpy(last, last - size, size);
         return;
@@ -173,7 +185,10 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
         for (size_t i = 0; i < n; i++) v[i * size]++;
         return;
     case FAULT_FROZEN: freeze_statistics(&args->batchnorm_dx); return;
-    case FAULT_NAN: ((float *)(void *)v)[n / 2] = NAN; return;
+    case FAULT_NAN:
+        if (t->dtype == CLADE_F32 && reads_nan(info, args, fault->also))
+            ((float *)(void *)v)[n / 2] = NAN;
+        return;
     case FAULT_CLOBBER:
     case FAULT_LAST_BIT: bit = true; break;
     case FAULT_FLICKER: bit = c->calls % 2 == 0; break;
@@ -187,7 +202,9 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
     case FAULT_TILE_ROW:
     case FAULT_TILE_DROPPED:
     case FAULT_TILE_EDGE: spoil_tiles(fault, t, (float *)(void *)v, before); return;
-    default: spoil_elements(fault, (float *)(void *)v, before, n); return;
+    default:
+        if (t->dtype == CLADE_F32) spoil_elements(fault, (float *)(void *)v, before, n);
+        return;
     }
     if (bit) flip_last_bit(last);
 }

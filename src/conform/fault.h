@@ -18,8 +18,8 @@ typedef enum fault_kind {
     FAULT_SHRINK,       /* one less in dimension `index` of the slot and of `also` */
     FAULT_KEEP,         /* the slot stays as it was */
     FAULT_KEEP_TAIL,    /* its last element does */
-    FAULT_STRAY_BEFORE, /* a write to the element before the slot */
-    FAULT_STRAY_AFTER,  /* to the one after it */
+    FAULT_STRAY_BEFORE, /* a write to the element before the slot, or `index` before that */
+    FAULT_STRAY_AFTER,  /* to the one after it, or `index` after that */
     FAULT_STRAY_APART,  /* the same where tensors lie in several buffers */
     FAULT_CLOBBER,      /* an input is changed */
     FAULT_ROUND,        /* only `value` bits of the significand are right */
@@ -31,13 +31,14 @@ typedef enum fault_kind {
     FAULT_IN_PLACE,     /* the same where the slot is the memory of an input */
     FAULT_WITHOUT,      /* the same where slot `also` is absent */
     FAULT_SWALLOW,      /* 0 for NaN */
+    FAULT_SATURATE,     /* the largest number for an infinity */
     FAULT_ADD_PRIOR,    /* what was there is added */
     FAULT_SCALE,        /* × value */
     FAULT_FLOOR,        /* at least 0 */
     FAULT_NEXT,         /* each element of a whole-number slot + 1 */
     FAULT_NEIGHBOUR,    /* the last element is a copy of the one before */
     FAULT_FROZEN,       /* batchnorm_dx: the statistics taken for constants */
-    FAULT_NAN,          /* one element is NaN */
+    FAULT_NAN,          /* one element is NaN; where slot `also` has one, if it is named */
     FAULT_STATUS,       /* the call fails */
     FAULT_KINK,         /* gradients of relu at 0 are `value` times the incoming ones */
     FAULT_ELEMENT,      /* element `index` × value */

@@ -1,6 +1,8 @@
 /* The table of planted faults. */
 #include "conform/fault.h"
 
+#include "conform/guard.h"
+
 #define PARAM(o, what, text, how, param, i, v)                                                     \
     {                                                                                              \
         .op = CLADE_OP_##o, .part = what, .name = text, .kind = FAULT_PARAM_##how, .slot = param,  \
@@ -10,6 +12,12 @@
     {                                                                                              \
         .op = CLADE_OP_##o, .part = what, .name = text, .kind = FAULT_##how, .slot = name_of_slot, \
         .value = v                                                                                 \
+    }
+/* A write to the last element of the guard zone around output y. */
+#define FAR(o, text, how)                                                                          \
+    {                                                                                              \
+        .op = CLADE_OP_##o, .part = "stray", .name = text, .kind = FAULT_STRAY_##how, .slot = "y", \
+        .index = conform_guard / sizeof(float) - 1, .check = "guard"                               \
     }
 #define SHRINK(o, what, text, one, other, dimension)                                               \
     {                                                                                              \
@@ -49,7 +57,16 @@ const conform_fault clade_faults[] = {
     SLOT(conv2d, "stray", "write-beyond-the-end", STRAY_AFTER, "y", 0),
     SLOT(conv2d, "stray", "write-beyond-one-buffer", STRAY_APART, "y", 0),
     SLOT(conv2d, "stray", "write-before-the-start", STRAY_BEFORE, "y", 0),
+    FAR(conv2d, "write-far-beyond-the-end", AFTER),
+    FAR(conv2d, "write-far-beyond-one-buffer", APART),
+    FAR(conv2d, "write-far-before-the-start", BEFORE),
     SLOT(conv2d, "stray", "input-overwritten", CLOBBER, "x", 0),
+    {.op = CLADE_OP_conv2d,
+     .part = "forward",
+     .name = "nan-of-weights-beside-them",
+     .kind = FAULT_NAN,
+     .slot = "y",
+     .also = "w"},
     SLOT(conv2d, "forward", "adds-to-its-output", ADD_PRIOR, "y", 0),
     SLOT(conv2d, "forward", "call-fails", STATUS, "y", 0),
     SLOT(conv2d, "forward", "race", FLICKER, "y", 0),
@@ -184,6 +201,7 @@ const conform_fault clade_faults[] = {
     /* activations and element-wise ops */
     PARAM(activation, "forward", "slope-ignored", SET, "alpha", 0, 0),
     SLOT(activation, "forward", "nan-swallowed", SWALLOW, "y", 0),
+    SLOT(activation, "forward", "infinity-saturated", SATURATE, "y", 0),
     SLOT(activation, "forward", "wrong-in-place", IN_PLACE, "y", 0),
     PARAM(activation_dx, "dx", "slope-ignored", SET, "alpha", 0, 0),
     PARAM(add, "forward", "factor-ignored", SET, "beta", 0, 3),
@@ -269,6 +287,7 @@ const conform_fault clade_faults[] = {
     ORACLE_SLOT(activation_dx, "one-element-wrong", ELEMENT, "dx", 100, 1.5),
     /* ops in fast mode, where no reference tells */
     WHOLE(OP, true, dense, "race-within-the-bound", FLICKER, "y", 0, "repeat"),
+    WHOLE(OP, true, dense, "last-bit-of-whole-numbers", LAST_BIT, "y", 0, "integers"),
     /* chains of layers */
     WHOLE(CHAIN, false, dense_dw, "chain-last-bit", LAST_BIT, "db", 0, "bits"),
     WHOLE(CHAIN, false, maxpool2d, "chain-index-off-by-one", NEXT, "index", 0, "bound"),
