@@ -102,6 +102,23 @@ def lists_and_shards():
     check(untouched.read_text() == "kept\n", "a run that judged nothing cost a file")
 
 
+def drawn():
+    """Cases drawn at random: others for each seed, the same for the same, near where code takes another path."""
+    random = ["--mode", "ops", "--op", "dense", "--random", 60]
+    one, two = names(*random, "--seed", 1), names(*random, "--seed", 2)
+    check(one == names(*random, "--seed", 1), "another list for the same seed")
+    check(len(set(one) & set(two)) * 4 < len(one), f"{len(set(one) & set(two))} of {len(one)} cases are of both seeds")
+    cases = [name for name in one + two if name.startswith("ops.dense.")]
+    check(len(cases) == len(one + two) // 5 == 120, f"{len(cases)} cases")
+    sizes = {int(n) for name in cases for n in re.findall(r"[=x](\d+)", name.split("_b=")[0])}
+    for edge in 16, 64, 128:
+        check({edge - 1, edge + 1} & sizes, f"no size beside {edge}")
+    check({1, 2, 3} < sizes and max(sizes) > 1000, sizes)
+    for key in "act", "products":
+        values = {value for name in cases for value in re.findall(rf"_{key}=([a-z0-9_]+?)(?:_products|$)", name)}
+        check(len(values) >= 3, f"{key} is always one of {values}")
+
+
 def faults():
     """Each fault is the verdict of its own case; the other cases come out as they do without faults."""
     cases = write("faulty", HANGS, "ops.copy.*", "ops.concat*", "ops.pad*")
@@ -347,6 +364,7 @@ def googletest():
 
 
 lists_and_shards()
+drawn()
 faults()
 comparison()
 vectors()

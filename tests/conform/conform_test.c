@@ -150,6 +150,20 @@ static void stopping(void)
     CHECK(s.results == 1);
 }
 
+/* What is kept in 16 bits is judged so, not only counted. */
+static void halves(void)
+{
+    static const char *const cases[] = {"one-bf16", "one-f16", "small-bf16"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        clade_conform_options o = {
+            .device = "cpu", .modes = CLADE_CONFORM_OPS, .op = "dense", .case_name = cases[i]};
+        clade_conform_summary summary;
+        seen s = {0};
+        CHECK_OK(clade_conform_run(&o, look, &s, &summary));
+        CHECK(s.results == 5 && summary.failed == 0 && summary.compared > s.results);
+    }
+}
+
 /* Another seed gives other data; the same one the same. */
 static void seeding(void)
 {
@@ -189,6 +203,7 @@ int main(void)
     choosing();
     naming();
     stopping();
+    halves();
     seeding();
     differentiating();
     chains();
