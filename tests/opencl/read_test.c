@@ -1,5 +1,5 @@
-/* Reading at a point of the queue: gives what was queued before it, and does not wait for the rest.
- */
+/* Copies beside what is queued: reading at a point gives what was queued before it, and does not
+ * wait for the rest; writing does not wait either, and loses nothing. */
 #define _POSIX_C_SOURCE 200809L
 #include "device.h"
 #include "test.h"
@@ -52,6 +52,31 @@ static void test_point(clade_device *device)
     clade_buffer_destroy(&other);
 }
 
+/* Writes return before the device has copied: what each was given arrives, however many wait behind
+ * a launch, and whatever their source holds by then. */
+static void test_writes(clade_device *device)
+{
+    enum { writes = 100, part = length / writes };
+    static float values[length], source[part];
+    clade_buffer *written = NULL, *other = NULL;
+    CHECK_OK(clade_buffer_create(device, length * sizeof *values, &written));
+    CHECK_OK(clade_buffer_create(device, long_length * sizeof *values, &other));
+    clade_call later = fill(device, other, long_length, 3);
+    for (int i = 0; i < writes; i++) {
+        if (i % 4 == 0) CHECK_OK(clade_call_run(&later));
+        for (int k = 0; k < part; k++) source[k] = (float)(i * part + k);
+        CHECK_OK(clade_buffer_write(written, (size_t)i * sizeof source, source, sizeof source));
+    }
+    memset(source, 0, sizeof source);
+    CHECK_OK(clade_buffer_read(written, 0, values, sizeof values));
+    int wrong = 0;
+    for (int i = 0; i < writes * part; i++) wrong += values[i] != (float)i;
+    CHECK(wrong == 0);
+    clade_call_release(&later);
+    clade_buffer_destroy(&written);
+    clade_buffer_destroy(&other);
+}
+
 /* The processor has computed what it was given: it reads now. */
 static void test_without(void)
 {
@@ -77,7 +102,10 @@ int main(void)
     test_without();
     if (!has_opencl()) return skipped;
     CHECK_OK(clade_device_open("opencl", NULL, &device));
-    if (device) test_point(device);
+    if (device) {
+        test_point(device);
+        test_writes(device);
+    }
     clade_device_close(&device);
     return TEST_END();
 }
