@@ -74,7 +74,8 @@ static void draw_probabilities(clade_random *r, const clade_tensor *t, float *v)
     }
 }
 
-/* Rows m0 … m7 of affine_sample that take most outputs from inside of the image. */
+/* Rows m0 … m7 of affine_sample that take most outputs from inside of the image; the last of
+ * several takes it as it is. */
 static void draw_affine(clade_random *r, const clade_op_info *info, const clade_args *args,
                         size_t rows, float *v)
 {
@@ -85,6 +86,10 @@ static void draw_affine(clade_random *r, const clade_op_info *info, const clade_
         sy = (float)args->slot[x].dim[1] / (float)args->slot[y].dim[1];
     }
     for (size_t i = 0; i < rows; i++, v += 8) {
+        if (i && i == rows - 1) {
+            memcpy(v, (const float[]){1, 0, 0, 0, 1, 0, 1, 0}, 8 * sizeof *v);
+            return;
+        }
         bool plain = clade_random_below(r, 3) == 0;
         v[0] = sx * clade_random_uniform(r, 0.7f, 1.3f);
         v[1] = sx * clade_random_uniform(r, -0.4f, 0.4f);
