@@ -158,8 +158,56 @@ static void test_device(const char *name)
     sum_row();
 }
 
+/* Into how many chunks sums are cut, and of how many rows, by the comments in src/op/shape.c: bits
+ * depend on it, those of devices and of the reference alike. */
+static void chunks(void)
+{
+    static const struct {
+        int64_t rows, outputs;
+        int32_t chunks;
+        int64_t each;
+    } direct[] = {
+        {3, 10, 3, 1},             /* no more than rows */
+        {100, 10, 50, 2},          /* 64, of which the last would have none */
+        {1024, 10, 64, 16},        /* the fewest */
+        {1040, 10, 65, 16},        /* of 16 rows */
+        {16384, 10, 1024, 16},     /* the most */
+        {1 << 20, 10, 1024, 1024}, /* the same */
+        {16384, 8192, 512, 32},    /* 2^22 floats of partial sums */
+        {16384, 1 << 23, 1, 16384},
+    };
+    static const struct {
+        int64_t tiles;
+        int32_t c, k, chunks;
+        int64_t each;
+    } winograd[] = {
+        {3, 16, 16, 3, 1},
+        {511, 16, 16, 8, 64},
+        {512, 16, 16, 8, 64},
+        {1023, 16, 16, 8, 128},
+        {1024, 16, 16, 16, 64}, /* of 64 tiles */
+        {4096, 16, 16, 64, 64},
+        {1 << 20, 16, 16, 64, 1 << 14},
+        {1 << 20, 32, 56, 64, 1 << 14}, /* 64 · 36 · 32 · 56 < 2^22 floats */
+        {1 << 20, 32, 57, 32, 1 << 15},
+        {1 << 20, 64, 64, 16, 1 << 16},
+        {1 << 20, 512, 512, 8, 1 << 17},
+    };
+    int64_t each;
+    for (size_t i = 0; i < sizeof direct / sizeof *direct; i++) {
+        CHECK(clade_conv_chunks(direct[i].rows, direct[i].outputs, &each) == direct[i].chunks);
+        CHECK(each == direct[i].each);
+    }
+    for (size_t i = 0; i < sizeof winograd / sizeof *winograd; i++) {
+        CHECK(clade_winograd_chunks(winograd[i].tiles, winograd[i].c, winograd[i].k, &each) ==
+              winograd[i].chunks);
+        CHECK(each == winograd[i].each);
+    }
+}
+
 int main(void)
 {
+    chunks();
     CHECK_OK(clade_device_open("cpu", &(clade_device_options){.math = CLADE_EXACT}, &device));
     if (!device) return TEST_END();
     test_device("cpu");
