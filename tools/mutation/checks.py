@@ -8,24 +8,30 @@ import subprocess
 Check = collections.namedtuple("Check", "name command env")
 
 # runs of `clade conform`, once for each family of ops
-CPU = ["--device cpu --mode ops", "--device cpu --mode ops --math fast --seed 5"]
-OPENCL = ["--device opencl --mode ops --kernels cpu", "--device opencl --mode ops --kernels gpu",
+CPU = ["--device cpu --mode ops --strict", "--device cpu --mode ops --math fast --seed 5"]
+OPENCL = ["--device opencl --mode ops --strict --kernels cpu", "--device opencl --mode ops --strict --kernels gpu",
           "--device opencl --mode ops --math fast --seed 5"]
+# products by emulated matrix units
+MATRIX = ["conform-opencl-" + name for name in
+          ("mma-tf32", "mma-float16", "wmma-gfx11-bfloat16", "wmma-gfx12-float16", "mfma-tf32", "xmx-8-bfloat16",
+           "xmx-16-float16", "xmx-16-tf32", "matrix-pooled")] + ["opencl-units"]
 # and with all of them
 GRADIENTS = ["--device cpu --mode grad"]
 LAYERS = ["--device cpu --mode layers", "--device cpu --mode nets"]
 
 # pattern, conform by family, conform, suites or tests of meson's; the first that matches counts
 FITTING = [
+    ("kernels/*matrix*", OPENCL, [], MATRIX),
     ("kernels/*.clh", CPU + OPENCL, [], ["op"]),
     ("kernels/*", OPENCL, [], []),
     ("src/cpu/*", CPU, [], []),
+    ("src/opencl/*matrix*", OPENCL, [], ["opencl", *MATRIX]),
     ("src/opencl/*", OPENCL, [], ["opencl"]),
     ("src/op/*", CPU, GRADIENTS, ["op"]),
     ("src/nn/*", [], LAYERS, ["nn", "train-semantics", "train-transfer", "recipe"]),
     ("src/train/*", [], [], ["train", "command-evaluate", "command-labels", "command-lr-find", "command-tasks"]),
     ("src/dist/*", [], [], ["train"]),
-    ("src/dev/*", CPU, LAYERS, ["nn", "train", "op"]),
+    ("src/dev/*", CPU, LAYERS, ["nn", "train", "op", "plugin", "opencl", "faults-verify", "conform-opened"]),
     ("src/data/*", [], [], ["data", "train-semantics", "fuzz-dataset", "fuzz-image"]),
     ("src/recipe/*", [], [], ["recipe", "train-semantics", "fuzz-recipe", "fuzz-yaml"]),
     ("src/onnx/*", [], [], ["onnx", "fuzz-onnx"]),
@@ -37,7 +43,7 @@ FITTING = [
     ("src/report/*", [], [], ["report"]),
     ("src/bench/*", [], [], ["bench"]),
     ("src/conform/*", [], [], ["conform-self-test", "conform-cpu", "conform-command", "conform-ci", "conform-api",
-                                "conform-guard", "conform-reduce"]),
+                                "conform-guard", "conform-opened", "conform-reduce"]),
     ("tools/clade/*", [], [], ["command"]),
 ]
 
