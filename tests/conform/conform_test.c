@@ -21,6 +21,7 @@ static clade_status look(void *user, const clade_conform_result *result)
         printf("%s %s: %s: %s\n", result->op, result->case_name, result->check, result->text);
     }
     CHECK(result->check && result->text && result->reproduce);
+    if (result->mode == CLADE_CONFORM_GRAD) CHECK(result->error < 1e-4);
     return s->answer;
 }
 
