@@ -11,7 +11,7 @@
 typedef struct fault_context {
     const conform_fault *fault;
     int variant;
-    unsigned calls; /* of the faulty op */
+    unsigned calls; /* of the faulty op, on several elements */
 } fault_context;
 
 /* ---- spoiling ---- */
@@ -191,7 +191,7 @@ static void spoil(fault_context *c, const clade_op_info *info, const clade_args 
         return;
     case FAULT_CLOBBER:
     case FAULT_LAST_BIT: bit = true; break;
-    case FAULT_FLICKER: bit = c->calls % 2 == 0; break;
+    case FAULT_FLICKER: bit = n > 1 && ++c->calls % 2 == 0; break;
     case FAULT_VARIANT: bit = c->variant > 0; break;
     case FAULT_UNALIGNED: bit = t->offset % 4 != 0; break;
     case FAULT_SEPARATE: bit = several_buffers(info, args); break;
@@ -217,7 +217,6 @@ static clade_status run_op(fault_context *c, clade_op op, const clade_args *args
         return clade_reference_run(op, args);
     }
     const clade_op_info *info = clade_op_describe(op);
-    c->calls++;
     if (fault->kind == FAULT_STATUS)
         return clade_fail(CLADE_EDEVICE, "%s: a planted fault", info->name);
     if (fault->kind <= FAULT_SHRINK) {

@@ -24,7 +24,7 @@ typedef enum fault_kind {
     FAULT_CLOBBER,      /* an input is changed */
     FAULT_ROUND,        /* only `value` bits of the significand are right */
     FAULT_LAST_BIT,     /* the last element's last bit is wrong */
-    FAULT_FLICKER,      /* the same in every other call */
+    FAULT_FLICKER,      /* the same in every other call, of several elements */
     FAULT_VARIANT,      /* the same with other numbers of threads or another work-group size */
     FAULT_UNALIGNED,    /* the same where the slot does not begin at a multiple of 4 elements */
     FAULT_SEPARATE,     /* the same where tensors lie in several buffers */
