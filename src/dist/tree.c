@@ -145,6 +145,23 @@ clade_status clade_tree_add_copy(clade_tree *tree, int32_t first, int32_t level,
     return CLADE_OK;
 }
 
+void clade_tree_finish(clade_tree *tree, int32_t first, int32_t level, const float *values,
+                       float *out)
+{
+    const float *sum = values;
+    float *other;
+    pthread_mutex_lock(&tree->mutex);
+    while ((other = take_partner(tree, first, &level)) != NULL) {
+        for (size_t i = 0; i < tree->length; i++) out[i] = sum[i] + other[i];
+        tree->spare[tree->spares++] = other;
+        sum = out;
+        first &= ~(1 << level);
+        level++;
+    }
+    pthread_mutex_unlock(&tree->mutex);
+    if (sum != out) memcpy(out, sum, tree->length * sizeof *out);
+}
+
 void clade_tree_lend(clade_tree *tree, int32_t first, int32_t level, float *values)
 {
     tree->lent = (clade_tree_part){first, level, values};

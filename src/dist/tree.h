@@ -28,7 +28,10 @@ void clade_tree_add(clade_tree *tree, int32_t first, int32_t level, float *buffe
 /* Adds what lies in memory of the caller's, which is only read. Errors: ENOMEM. */
 clade_status clade_tree_add_copy(clade_tree *tree, int32_t first, int32_t level,
                                  const float *values);
-/* The same without a copy, where nothing else is added until the next start: it stays there. */
+/* Adds the last part of the sum, which goes to `out`: memory of the caller's, perhaps `values`. */
+void clade_tree_finish(clade_tree *tree, int32_t first, int32_t level, const float *values,
+                       float *out);
+/* As add_copy without a copy, where nothing else is added until the next start: it stays there. */
 void clade_tree_lend(clade_tree *tree, int32_t first, int32_t level, float *values);
 
 /* A part of the sum that has no neighbour yet: terms from `first` on, 2^level or up to the end. */

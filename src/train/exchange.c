@@ -245,6 +245,7 @@ typedef struct bucket_stage {
     const clade_tree *from; /* what this rank holds before it, */
     size_t first;           /* from this element of the bucket on */
     clade_tree *to;
+    float *sum; /* where this rank's chunk goes, which then is whole; NULL: another stage follows */
     clade_tree_part *part; /* [shards]: those that are on their way */
     size_t parts;
 } bucket_stage;
@@ -291,10 +292,16 @@ static clade_status add_own(const bucket_stage *s)
     int32_t first, end;
     clade_status status = CLADE_OK;
     shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
-    while (first < end && !status) {
+    if (s->sum && first == end) /* of a small batch this rank has none */
+        memcpy(s->sum, find_part(s->to, 0), c.count * sizeof *s->sum);
+    for (int32_t next; first < end && !status; first = next) {
         const int32_t level = clade_tree_level(first, end, s->shards);
-        status = clade_tree_add_copy(s->to, first, level, at_chunk(s, first, c));
-        first += 1 << level;
+        const float *values = at_chunk(s, first, c);
+        next = first + (1 << level);
+        if (s->sum && next >= end)
+            clade_tree_finish(s->to, first, level, values, s->sum);
+        else
+            status = clade_tree_add_copy(s->to, first, level, values);
     }
     return status;
 }
@@ -340,11 +347,11 @@ clade_status clade_exchange_reduce(clade_exchange *x, clade_sharding batch, size
                                               .from = held,
                                               .first = chunk_of(x, bucket, own(x), i).first,
                                               .to = to,
+                                              .sum = i + 1 < x->stages ? NULL : sum + slice.first,
                                               .part = part});
         held = to;
     }
     free(part);
-    if (!status) memcpy(sum + slice.first, find_part(held, 0), (size_t)slice.count * sizeof *sum);
     return status;
 }
 

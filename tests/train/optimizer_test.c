@@ -85,11 +85,75 @@ static void test_kind(clade_device *device, clade_optimizer settings)
     clade_buffer_destroy(&buffer);
 }
 
+/* Slices that cut across parts, with an average, against the whole: the same bits, and nothing
+ * beyond them. */
+static void test_slices(clade_device *device, clade_optimizer settings, bool divided)
+{
+    static const uint64_t cuts[] = {0, 1, 5, 5, 9, n};
+    const clade_updater_part parts[] = {{.count = 3, .scale = 1},
+                                        {.first = 3, .count = 4, .scale = 0.5f, .began = 2},
+                                        {.first = 7, .count = n - 7, .scale = 1, .l2 = 0.1f}};
+    clade_buffer *memory[2][CLADE_UPDATER_TENSORS] = {{NULL}};
+    clade_updater *whole = NULL, *slice[5] = {NULL};
+    clade_tensor t[2], moment[CLADE_MOST_MOMENTS];
+    const char *name[CLADE_MOST_MOMENTS];
+    float w[n], g[n], other[n];
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(clade_buffer_create(device, sizeof w, &memory[0][i]));
+        t[i] = (clade_tensor){.buffer = memory[0][i], .dtype = CLADE_F32, .rank = 1, .dim = {n}};
+    }
+    for (int i = 0; i < n; i++) w[i] = sinf((float)i);
+    CHECK_OK(clade_tensor_write(&t[0], w));
+    CHECK_OK(clade_updater_create(&settings, device, &t[0], &t[1], &whole));
+    if (divided) CHECK_OK(clade_updater_divide(whole, parts, 3));
+    CHECK_OK(clade_updater_average(whole, 0.75f));
+    CHECK_OK(clade_updater_begin_average(whole));
+    CHECK(clade_updater_is_elementwise(whole));
+    const size_t moments = clade_updater_moments(whole, moment, name), all = 2 + moments;
+    for (size_t i = 2; i < all; i++) memory[0][i] = moment[i - 2].buffer;
+    for (size_t i = 0; i < all; i++) {
+        CHECK_OK(clade_buffer_create(device, sizeof w, &memory[1][i]));
+        CHECK_OK(clade_buffer_read(memory[0][i], 0, other, sizeof other));
+        CHECK_OK(clade_buffer_write(memory[1][i], 0, other, sizeof other));
+    }
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(clade_updater_create_slice(whole, device, memory[1], cuts[i],
+                                            cuts[i + 1] - cuts[i], &slice[i]));
+    for (uint64_t step = 1; step <= 6; step++) {
+        for (int i = 0; i < n; i++) g[i] = cosf((float)i * (float)step);
+        for (int i = 0; i < 2; i++) CHECK_OK(clade_buffer_write(memory[i][1], 0, g, sizeof g));
+        CHECK_OK(clade_updater_step(whole, 0.1, step));
+        for (int i = 0; i < 5; i++) { /* each one leaves the others' elements alone */
+            CHECK_OK(clade_buffer_read(memory[1][0], 0, w, sizeof w));
+            CHECK_OK(clade_updater_step(slice[i], 0.1, step));
+            CHECK_OK(clade_buffer_read(memory[1][0], 0, other, sizeof other));
+            for (uint64_t k = 0; k < n; k++)
+                CHECK((k >= cuts[i] && k < cuts[i + 1]) || w[k] == other[k]);
+        }
+    }
+    for (size_t i = 0; i < all; i++) {
+        CHECK_OK(clade_buffer_read(memory[0][i], 0, w, sizeof w));
+        CHECK_OK(clade_buffer_read(memory[1][i], 0, other, sizeof other));
+        CHECK(!memcmp(w, other, sizeof w));
+    }
+    for (int i = 0; i < 5; i++) clade_updater_destroy(&slice[i]);
+    clade_updater_destroy(&whole);
+    for (size_t i = 0; i < all; i++) clade_buffer_destroy(&memory[1][i]);
+    for (int i = 0; i < 2; i++) clade_buffer_destroy(&memory[0][i]);
+}
+
 static void test_optimizers(void)
 {
     clade_device *device = NULL;
     CHECK_OK(clade_device_open("cpu", NULL, &device));
     if (!device) return;
+    for (int divided = 0; divided < 2; divided++) {
+        test_slices(device, (clade_optimizer){.kind = CLADE_SGD}, divided);
+        test_slices(device, (clade_optimizer){.kind = CLADE_SGD, .momentum = 0.9f}, divided);
+        test_slices(device, (clade_optimizer){.kind = CLADE_RMSPROP, .momentum = 0.5f}, divided);
+        test_slices(device, (clade_optimizer){.kind = CLADE_ADAMW}, divided);
+        test_slices(device, (clade_optimizer){.kind = CLADE_LION}, divided);
+    }
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD});
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .lr = 0.1f, .momentum = 0.9f});
     test_kind(device, (clade_optimizer){.kind = CLADE_SGD, .momentum = 0.9f, .nesterov = true});

@@ -121,6 +121,36 @@ def check_synced(bench):
         check(history(run) == history(whole), f"{ranks} ranks, synced: another history")
 
 
+def check_optimizers(bench):
+    """Steps that ranks take for their slices, and those that need the norm of all; an average; more ranks than send straight
+    to everyone, and a number of them that is no power of two."""
+    few = ("--batch", 12, "--shard", 1, "--epochs", 2, "--threads", 1)
+    average = "train.ema={decay: 0.75}"
+    groups = "train.optimizer={adamw: {lr: 0.01, decay: weights, lr_scale: {kernel: 0.5}}}"
+    cases = {
+        "groups": ((2, 3, 12), ("--set", groups, "--set", average)),
+        "velocity": ((3,), ("--set", "train.optimizer={sgd: {lr: 0.01, momentum: 0.9, nesterov: true}}")),
+        "a norm": ((3,), ("--set", "train.optimizer={adam: {lr: 0.01}}", "--set", "train.clip_norm=0.1", "--set", average)),
+        "LAMB": ((2,), ("--set", "train.optimizer=lamb")),
+        "synced": ((3, 12), ("--set", "train.sync_batchnorm=true", "--set", average)),
+    }
+    for name, (counts, more) in cases.items():
+        whole = bench.new()
+        ends_well(bench, bench.train("--out", whole, *few, *more), f"{name}, one process")
+        for ranks in counts:
+            run = bench.new()
+            ends_well(bench, bench.on(ranks, bench.train("--out", run, *few, *more)), f"{name}, {ranks} ranks")
+            check(digest(run) == digest(whole), f"{name}, {ranks} ranks: other weights")
+            check(history(run) == history(whole), f"{name}, {ranks} ranks: another history")
+        run = bench.new()
+        ends_well(bench, bench.on(3, bench.train("--out", run, *few, *more, "--pause", 1)), f"{name}, a pause")
+        ends_well(bench, bench.on(2, bench.resume(run)), f"{name}, a resume")
+        check(digest(run) == digest(whole), f"{name}, 3 ranks, then 2: other weights")
+        ends_well(bench, bench.on(2, bench.resume(run, "--epochs", 3)), f"{name}, an epoch more")
+        ends_well(bench, bench.resume(whole, "--epochs", 3), f"{name}, an epoch more of one process")
+        check(digest(run) == digest(whole), f"{name}, an epoch more: other weights")
+
+
 def check_tasks(bench):
     """Numbers and classes that have an order, activations in 16 bits, float16's first steps skipped."""
     numbers = bench.folder / "numbers.csv"
@@ -271,6 +301,7 @@ def main(clade):
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
             check_synced(bench)
+            check_optimizers(bench)
             check_tasks(bench)
             check_predict(bench, whole)
             check_refusals(bench)

@@ -45,6 +45,24 @@ static void add_runs(clade_tree *tree, const float *x, int n, int most, unsigned
     }
 }
 
+/* The last term goes to other memory, or to its own. */
+static void check_finish(clade_tree *tree, const float *x, int n, bool in_place)
+{
+    const int last = n - 1;
+    float values[2] = {x[last], -x[last]}, out[2], *to = in_place ? values : out;
+    clade_tree_start(tree, n);
+    for (int at = 0; at < last;) {
+        const int level = clade_tree_level(at, last, n);
+        float *buffer = clade_tree_take(tree);
+        buffer[0] = sum_of(x + at, 1 << level);
+        buffer[1] = -buffer[0];
+        clade_tree_add(tree, at, level, buffer);
+        at += 1 << level;
+    }
+    clade_tree_finish(tree, last, clade_tree_level(last, n, n), values, to);
+    CHECK(to[0] == sum_of(x, n) && to[1] == -sum_of(x, n));
+}
+
 static void test_tree(void)
 {
     enum { most = 37 };
@@ -64,6 +82,8 @@ static void test_tree(void)
             CHECK(part->sum[0] == sum_of(x, n) && part->sum[1] == -sum_of(x, n));
         }
         other += in_order != sum_of(x, n);
+        check_finish(tree, x, n, false);
+        check_finish(tree, x, n, true);
     }
     CHECK(other > 0); /* else the order would not have been tested */
     clade_tree_destroy(&tree);
