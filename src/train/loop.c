@@ -309,7 +309,8 @@ static clade_status validate(clade_trainer *t)
 {
     t->epoch.validation = (clade_metrics){0};
     clade_status status = clade_trainer_gather(t);
-    if (!status) status = clade_trainer_show_epoch(t);
+    if (status) return stop_for(t, status);
+    status = clade_trainer_show_epoch(t);
     if (!status && t->validation) {
         clade_trainer_begin_phase(t, CLADE_PHASE_VALIDATE,
                                   clade_dataset_count(t->dataset, CLADE_VALIDATION),
