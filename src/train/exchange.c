@@ -371,7 +371,9 @@ clade_status clade_exchange_spread(clade_exchange *x, size_t bucket, float *valu
                 status = clade_ranks_receive(x->ranks, peer, at + theirs.first,
                                              theirs.count * sizeof *at);
         }
-        if (!status) status = clade_ranks_wait(x->ranks);
+        if (!status && i > 0) status = clade_ranks_wait(x->ranks);
     }
     return status;
 }
+
+clade_status clade_exchange_settle(clade_exchange *x) { return clade_ranks_wait(x->ranks); }

@@ -33,8 +33,11 @@ clade_range clade_exchange_slice(const clade_exchange *exchange, size_t bucket);
  * receives the bucket's bytes, but for one part in as many as there are ranks. */
 clade_status clade_exchange_reduce(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
-/* Everyone's slices of a bucket of values [parameters] to everyone; as many bytes again. */
+/* Everyone's slices of a bucket of values [parameters] to everyone; as many bytes again. They are
+ * there after the next call that exchanges anything, which waits for both at once, or after settle:
+ * until then that bucket of values is in use. */
 clade_status clade_exchange_spread(clade_exchange *exchange, size_t bucket, float *values);
+clade_status clade_exchange_settle(clade_exchange *exchange);
 /* A batch's sums, [shards, width], to everyone: of each rank those of its shards. */
 clade_status clade_exchange_sums(clade_exchange *exchange, clade_sharding batch, float *sums,
                                  size_t width);

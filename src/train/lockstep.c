@@ -62,6 +62,7 @@ static clade_status exchange_ready(void *user, size_t part)
     while (team->exchanged < team->results.buckets && !status &&
            clade_model_ready_part(model, team->results.bucket[team->exchanged].first) <= part)
         status = clade_team_exchange_bucket(team, team->cut_as, team->exchanged++);
+    if (!status) status = clade_team_settle_exchange(team);
     share->hidden += share->exchanged - before;
     return status;
 }
@@ -72,7 +73,7 @@ static clade_status exchange_rest(clade_team *team)
     clade_status status = CLADE_OK;
     while (team->exchanged < team->results.buckets && !status)
         status = clade_team_exchange_bucket(team, team->cut_as, team->exchanged++);
-    return status;
+    return status ? status : clade_team_settle_exchange(team);
 }
 
 /* *lost: a device was, and there is nothing to go on with. */

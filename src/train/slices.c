@@ -87,6 +87,7 @@ clade_status clade_slices_gather(clade_slices *s)
         float *values = s->memory[2 + i]->host;
         for (size_t k = 0; k < s->buckets && !status; k++)
             status = clade_exchange_spread(s->exchange, k, values);
+        if (!status) status = clade_exchange_settle(s->exchange);
         if (!status && s->copy[i]) status = clade_tensor_write(&s->moment[i], values);
     }
     return status;

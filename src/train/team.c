@@ -135,23 +135,32 @@ static void add_running(clade_team *team, int32_t shards)
     }
 }
 
-/* The buckets one by one to the other ranks, as they get ready. With the mutex, which is free while
+/* A bucket, or -1: what is still under way of those before. With the mutex, which is free while
  * messages are under way. */
-static clade_status exchange_buckets(clade_team *team, clade_sharding batch)
+static clade_status exchange(clade_team *team, clade_sharding batch, int64_t bucket)
 {
     clade_device_share *share = &team->share[team->own - team->member];
-    for (size_t i = 0; i < team->results.buckets; i++) {
+    const double before = share->exchanged;
+    pthread_mutex_unlock(&team->mutex);
+    clade_status status = bucket < 0 ? clade_team_settle_exchange(team)
+                                     : clade_team_exchange_bucket(team, batch, (size_t)bucket);
+    pthread_mutex_lock(&team->mutex);
+    if (team->at_work) share->hidden += share->exchanged - before;
+    return status;
+}
+
+/* The buckets one by one to the other ranks, as they get ready. With the mutex. */
+static clade_status exchange_buckets(clade_team *team, clade_sharding batch)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < team->results.buckets && !status; i++) {
+        if (team->added[i] < team->queue.runs && i > 0) status = exchange(team, batch, -1);
         while (team->added[i] < team->queue.runs && !team->own->status)
             pthread_cond_wait(&team->changed, &team->mutex);
-        if (team->own->status) return CLADE_OK; /* which is told of later */
-        const double before = share->exchanged;
-        pthread_mutex_unlock(&team->mutex);
-        clade_status status = clade_team_exchange_bucket(team, batch, i);
-        pthread_mutex_lock(&team->mutex);
-        if (team->at_work) share->hidden += share->exchanged - before;
-        if (status) return status;
+        if (team->own->status) return status; /* which is told of later */
+        if (!status) status = exchange(team, batch, (int64_t)i);
     }
-    return CLADE_OK;
+    return status ? status : exchange(team, batch, -1);
 }
 
 /* This rank's shards. */

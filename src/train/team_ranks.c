@@ -71,6 +71,14 @@ clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, 
     return status;
 }
 
+clade_status clade_team_settle_exchange(clade_team *team)
+{
+    const double begun = clade_clock();
+    clade_status status = clade_exchange_settle(team->exchange);
+    team->share[team->own - team->member].exchanged += clade_clock() - begun;
+    return status;
+}
+
 clade_status clade_team_take_exchanged(const clade_team *team)
 {
     const clade_model *model = team->own->replica.model;

@@ -70,8 +70,9 @@ void clade_team_note_times(clade_team *team, double seconds);
 clade_status clade_team_make_exchange(clade_team *team, const clade_team_options *options);
 void clade_team_clear_exchange(clade_team *team);
 /* A bucket that all devices have added to: its sum, or the parameters after the step, to and from
- * the other ranks. */
+ * the other ranks, where it is complete after the next one, or settle. */
 clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket);
+clade_status clade_team_settle_exchange(clade_team *team);
 /* After the last one: what came becomes the model's. */
 clade_status clade_team_take_exchanged(const clade_team *team);
 
