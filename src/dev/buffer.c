@@ -1,7 +1,8 @@
 /* Device memory: allocation and copies, checked. */
 #include "dev/device.h"
 
-#include <assert.h>
+#include <clade/borrow.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,9 @@ clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffe
 
 clade_status clade_buffer_borrow(clade_device *cpu, void *memory, size_t bytes, clade_buffer **out)
 {
-    assert(!strcmp(cpu->info.id, "cpu"));
+    *out = NULL;
+    if (strcmp(cpu->info.id, "cpu"))
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: memory is lent to the CPU alone", cpu->info.id);
     *out = calloc(1, sizeof **out);
     if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
     **out = (clade_buffer){.device = cpu, .handle = memory, .host = memory, .bytes = bytes};

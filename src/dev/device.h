@@ -38,10 +38,6 @@ typedef struct clade_prepared {
 /* Copies a backend's table and finds its ops by their names; the device's context must be open. */
 clade_status clade_device_take_table(clade_device *device, const clade_backend *backend);
 
-/* A buffer of the CPU in memory that stays the caller's; given back, not destroyed. */
-clade_status clade_buffer_borrow(clade_device *cpu, void *memory, size_t bytes, clade_buffer **out);
-void clade_buffer_give_back(clade_buffer **buffer);
-
 /* Bytes of workspace that a prepared call needs. */
 size_t clade_call_workspace(const clade_call *call);
 /* Queues a prepared call as clade_call_run does, with this workspace (what the backend's alloc

@@ -146,11 +146,11 @@ void clade_exchange_part(const clade_ranks *ranks, int32_t rank, int32_t shards,
 /* An array with a row for each shard, each image, or each rank. */
 typedef enum row_kind { of_shards, of_images, of_ranks } row_kind;
 
-typedef struct rows {
+typedef struct shared_rows {
     void *at;
     size_t bytes; /* of one */
     row_kind kind;
-} rows;
+} shared_rows;
 
 static int32_t images_before(const clade_sharding *b, int32_t shard)
 {
@@ -159,7 +159,7 @@ static int32_t images_before(const clade_sharding *b, int32_t shard)
 }
 
 /* Sends to, or receives from, a rank the rows of `ranks` neighbours from `first` on. */
-static clade_status pass_rows(clade_exchange *x, const clade_sharding *b, const rows *r,
+static clade_status pass_rows(clade_exchange *x, const clade_sharding *b, const shared_rows *r,
                               int32_t first, int32_t ranks, int32_t peer, bool send)
 {
     int32_t begin = first, end = first + ranks, other;
@@ -175,7 +175,7 @@ static clade_status pass_rows(clade_exchange *x, const clade_sharding *b, const 
 }
 
 /* Everyone's rows to everyone: after each stage a rank has those of more neighbours. */
-static clade_status share_rows(clade_exchange *x, const clade_sharding *b, const rows *list,
+static clade_status share_rows(clade_exchange *x, const clade_sharding *b, const shared_rows *list,
                                size_t lists)
 {
     clade_status status = CLADE_OK;
@@ -195,7 +195,7 @@ static clade_status share_rows(clade_exchange *x, const clade_sharding *b, const
 }
 
 /* Everyone's rows to the first rank. */
-static clade_status collect_rows(clade_exchange *x, const clade_sharding *b, const rows *r)
+static clade_status collect_rows(clade_exchange *x, const clade_sharding *b, const shared_rows *r)
 {
     if (own(x)) return pass_rows(x, b, r, own(x), 1, 0, true);
     clade_status status = CLADE_OK;
@@ -206,18 +206,20 @@ static clade_status collect_rows(clade_exchange *x, const clade_sharding *b, con
 
 clade_status clade_exchange_sums(clade_exchange *x, clade_sharding batch, float *sums, size_t width)
 {
-    return share_rows(x, &batch, &(rows){sums, width * sizeof *sums, of_shards}, 1);
+    return share_rows(x, &batch, &(shared_rows){sums, width * sizeof *sums, of_shards}, 1);
 }
 
 clade_status clade_exchange_results(clade_exchange *x, clade_sharding batch,
                                     const clade_shard_results *r, bool *stop)
 {
-    const rows everyones[] = {{r->statistics, r->statistics_count * sizeof(float), of_shards},
-                              {x->asked, sizeof *x->asked, of_ranks}};
+    const shared_rows everyones[] = {
+        {r->statistics, r->statistics_count * sizeof(float), of_shards},
+        {x->asked, sizeof *x->asked, of_ranks}};
     x->asked[own(x)] = *stop;
     clade_status status =
-        collect_rows(x, &batch, &(rows){r->y, r->outputs * sizeof(float), of_images});
-    if (!status) status = collect_rows(x, &batch, &(rows){r->loss, sizeof(float), of_images});
+        collect_rows(x, &batch, &(shared_rows){r->y, r->outputs * sizeof(float), of_images});
+    if (!status)
+        status = collect_rows(x, &batch, &(shared_rows){r->loss, sizeof(float), of_images});
     if (!status) status = share_rows(x, &batch, everyones, 2);
     *stop = false;
     for (int32_t i = 0; i < count(x) && !status; i++) *stop |= x->asked[i];

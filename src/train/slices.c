@@ -1,6 +1,7 @@
 /* The optimizer's step for a rank's slices, by a CPU of its own beside the model's device. */
 #include "train/slices.h"
-#include "dev/device.h"
+
+#include <clade/borrow.h>
 
 #include <stdlib.h>
 
@@ -84,7 +85,7 @@ clade_status clade_slices_gather(clade_slices *s)
 {
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < s->moments && !status; i++) {
-        float *values = s->memory[2 + i]->host;
+        float *values = clade_buffer_host(s->memory[2 + i]);
         for (size_t k = 0; k < s->buckets && !status; k++)
             status = clade_exchange_spread(s->exchange, k, values);
         if (!status) status = clade_exchange_settle(s->exchange);
