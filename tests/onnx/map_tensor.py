@@ -319,7 +319,7 @@ def by_kind(groups):
 
 @operator("Momentum")
 def momentum(call, run):
-    """ONNX keeps the velocity without the rate and with the opposite sign."""
+    """ONNX's velocity is a sum of gradients."""
     rate, step = float(call.input(0)), int(call.input(1))
     alpha, nesterov = float(call.attr("alpha")), call.attr("mode") == "nesterov"
     beta = float(call.attr("beta")) if step > 0 else 1.0
@@ -328,9 +328,9 @@ def momentum(call, run):
     results = []
     for w, g, v in parameter_groups(call, 3):
         g = np.float32(beta) * (np.float32(call.attr("norm_coefficient")) * w + g)
-        got = run("sgd", {"w": w, "g": g, "v": -np.float32(rate) * v},
-                  {"lr": rate, "momentum": alpha, "nesterov": int(nesterov)})
-        results.append((got["w"], got["v"] / -np.float32(rate)))
+        got = run("sgd", {"w": w, "g": g, "v": v},
+                  {"lr": rate, "momentum": alpha, "nesterov": int(nesterov), "of_gradients": 1})
+        results.append((got["w"], got["v"]))
     return by_kind(results)
 
 

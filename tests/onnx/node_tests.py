@@ -148,7 +148,7 @@ def print_summary(summary, failures, composed, others):
 
 # ---- the check on the check ----
 
-FLAGS = ("nesterov", "mean", "count_pad", "nearest")
+FLAGS = ("nesterov", "of_gradients", "mean", "count_pad", "nearest")
 # what the node tests cannot tell apart: (op, slot or parameter, element)
 BLIND = {
     ("norm_clip", "limit", 0): "only the norm is compared",
