@@ -9,8 +9,9 @@
  * GPUs: three kernels with u and m in global memory, for as many tiles at a time as keep these in a
  * large cache. Transforms have one work-item per tile and channel: neighbours have neighbouring
  * channels, so that all 36 loads and 36 stores are coalesced; about 80 registers let 24 warps be
- * resident, enough to hide the loads. The products at the 36 points are 36 matrix products over
- * c (or tiles), one launch of product.cl. The sums of a weight gradient's chunks are added with a
+ * resident, enough to hide the loads. Those that wait for nothing share a launch: sources and
+ * filters, sources and gradients. The products at the 36 points are 36 matrix products over c (or
+ * tiles), one launch of product.cl. The sums of a weight gradient's chunks are added with a
  * work-item for each of them, before the few that transform what is left.
  *
  * For a tile u and m are 144 (c + k) bytes, written once and read once, and its 16 results by taps
@@ -27,27 +28,44 @@
 #include "column.clh"
 #include "winograd.clh"
 
-/* Filters [3, 3, c, k] to [block of lanes][point][c][lanes]. Grid: vector of filters, channel. */
-kernel void conv_winograd_filters(TENSOR(const stored, w), TENSOR(float, to), winograd_job job)
+/* A vector of filters from `first` on for channel i: of [3, 3, c, k] to [block of
+ * lanes][point][c][lanes]. */
+INLINE void filter(const winograd_job *job, global const stored *w, int i, int first,
+                   global float *to)
 {
-    int first = get_global_id(0) * VW, i = get_global_id(1);
-    if (first >= job.k || i >= job.c) return;
-    long step = (long)job.c * job.lanes;
-    winograd_filter(&job, w + w0, i, first,
-                    to + to0 + first / job.lanes * WINOGRAD_POINTS * step + (long)i * job.lanes +
-                        first % job.lanes,
+    long step = (long)job->c * job->lanes;
+    winograd_filter(job, w, i, first,
+                    to + first / job->lanes * WINOGRAD_POINTS * step + (long)i * job->lanes +
+                        first % job->lanes,
                     step);
 }
 
-/* dw from the sums of all chunks. Grid: vector of filters, channel. */
-kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw), winograd_job job)
+/* dw from the sums of all chunks, and db from those of db_chunks, [chunk][ks], in a row behind the
+ * channels'; 0: there is no db. Grid: vector of filters, channel. */
+kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw),
+                             TENSOR(const float, db_sums), TENSOR(float, db), int db_chunks,
+                             winograd_job job)
 {
     int first = get_global_id(0) * VW, i = get_global_id(1);
-    if (first >= job.k || i >= job.c) return;
-    winograd_filter_gradient(&job, sums + sums0, i, first, dw + dw0);
+    if (first >= job.k || i >= job.c + (db_chunks > 0)) return;
+    if (i < job.c) {
+        winograd_filter_gradient(&job, sums + sums0, i, first, dw + dw0);
+        return;
+    }
+    for (int o = first; o < min(first + VW, job.k); o++) {
+        const float sum = column_sum(db_sums + db_sums0 + o, job.ks, db_chunks, 8);
+        db[db0 + o] = job.accumulate ? db[db0 + o] + sum : sum;
+    }
 }
 
 #if VW > 1
+
+/* All filters. Grid: vector of filters, channel. */
+kernel void conv_winograd_filters(TENSOR(const stored, w), TENSOR(float, to), winograd_job job)
+{
+    int first = get_global_id(0) * VW, i = get_global_id(1);
+    if (first < job.k && i < job.c) filter(&job, w + w0, i, first, to + to0);
+}
 
 /* Where the share of work-item `id` of n parts begins. */
 INLINE int share(int n, size_t id) { return (int)((long)n * id / get_global_size(0)); }
@@ -85,22 +103,47 @@ kernel void conv_winograd_chunks(TENSOR(const stored, x), TENSOR(const stored, d
 
 #else
 
-/* u of tiles first … first + count. Grid: channel, tile. */
-kernel void conv_winograd_sources(TENSOR(const stored, x), TENSOR(const uchar, index),
-                                  TENSOR(float, u), int first, int count, winograd_job job)
+/* u of channel i of tile `first` + t, the tiles from `first` on being those that u has. */
+INLINE_TILE void source(const winograd_job *job, global const stored *x, global const uchar *index,
+                        int first, int t, int i, global float *u)
 {
-    int i = get_global_id(0), t = get_global_id(1);
-    if (i >= job.c || t >= count) return;
-    winograd_source(&job, winograd_find(&job, first + t), x + x0 + i, index + index0 + i, 1,
-                    u + u0 + (long)t * job.cs + i, (long)job.block * job.cs);
+    winograd_source(job, winograd_find(job, first + t), x + i, index + i, 1,
+                    u + (long)t * job->cs + i, (long)job->block * job->cs);
 }
 
-/* e of the same tiles. Grid: filter, tile. */
-kernel void conv_winograd_gradients(TENSOR(const stored, dy), TENSOR(const uchar, index),
+/* u of tiles first … first + count, then filters: n work-items, of which the first c × count are
+ * one for a tile and channel each, the others one for a channel and filter. */
+kernel void conv_winograd_sources(TENSOR(const stored, x), TENSOR(const uchar, index),
+                                  TENSOR(float, u), TENSOR(const stored, w), TENSOR(float, to),
+                                  ulong n, int first, int count, winograd_job job)
+{
+    const uint c = job.c, k = job.k;
+    const ulong item = get_global_id(0), sources = (ulong)c * count;
+    if (item >= n) return;
+    if (item < sources) {
+        const uint at = (uint)item;
+        source(&job, x + x0, index + index0, first, at / c, at % c, u + u0);
+    } else {
+        const uint at = (uint)(item - sources);
+        filter(&job, w + w0, at / k, at % k, to + to0);
+    }
+}
+
+/* u of tiles first … first + count of x, then e of those of dy: work-items are one for a tile and
+ * channel, then one for a tile and filter. */
+kernel void conv_winograd_gradients(TENSOR(const stored, x), TENSOR(float, u),
+                                    TENSOR(const stored, dy), TENSOR(const uchar, index),
                                     TENSOR(float, e), int first, int count, winograd_job job)
 {
-    int o = get_global_id(0), t = get_global_id(1);
-    if (o >= job.k || t >= count) return;
+    const uint c = job.c, k = job.k;
+    const ulong item = get_global_id(0), sources = (ulong)c * count;
+    if (item >= sources + (ulong)k * count) return;
+    if (item < sources) {
+        const uint at = (uint)item;
+        source(&job, x + x0, 0, first, at / c, at % c, u + u0);
+        return;
+    }
+    const uint at = (uint)(item - sources), o = at % k, t = at / k;
     winograd_gradient(&job, winograd_find(&job, first + t), dy + dy0 + o, index + index0 + o, 1,
                       e + e0 + (long)t * job.ks + o, (long)job.block * job.ks);
 }

@@ -36,24 +36,19 @@ typedef struct tensors {
     clade_tensor to; /* the results' index where they are pooled */
 } tensors;
 
-static clade_tensor filters_of(opencl_plan *plan, const winograd_job *job, const clade_tensor *w)
-{
-    const clade_tensor filters = clade_opencl_part(plan, winograd_filter_floats(job));
-    opencl_launch l = begin(plan, "conv_winograd_filters");
-    clade_opencl_tensor(&l, w);
-    clade_opencl_tensor(&l, &filters);
-    run_plane(&l, job, vectors_of(plan, job->k), (size_t)job->c);
-    return filters;
-}
-
 static void tiles_wide(opencl_plan *plan, winograd_job job, const tensors *t)
 {
     const uint32_t workers = plan->cl->compute_units;
     winograd_plan(&job, (int32_t)plan->cl->vector_width, (int32_t)workers,
                   plan->cl->limits.winograd_cache);
-    const clade_tensor filters = filters_of(plan, &job, &t->w),
+    const clade_tensor filters = clade_opencl_part(plan, winograd_filter_floats(&job)),
                        blocks = clade_opencl_part(plan, workers * winograd_block_floats(&job));
-    opencl_launch l = begin(plan, "conv_winograd_blocks");
+    opencl_launch l = begin(plan, "conv_winograd_filters");
+    clade_opencl_tensor(&l, &t->w);
+    clade_opencl_tensor(&l, &filters);
+    run_plane(&l, &job, vectors_of(plan, job.k), (size_t)job.c);
+
+    l = begin(plan, "conv_winograd_blocks");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
     clade_opencl_epilogue(&l, &t->epilogue);
@@ -64,18 +59,24 @@ static void tiles_wide(opencl_plan *plan, winograd_job job, const tensors *t)
     run_plane(&l, &job, workers, 1);
 }
 
-/* Tiles first … first + count through three kernels: u, the sources, times the filters is m. */
+/* Tiles first … first + count through three kernels: u, the sources, times the filters is m. The
+ * filters are made with the first sources. */
 static void run_passes(opencl_plan *plan, const winograd_job *w, const tensors *t,
                        const clade_tensor *filters, const clade_tensor *u, const clade_tensor *m,
                        int32_t first, int32_t count)
 {
+    const uint64_t n = (uint64_t)w->c * (uint64_t)(first ? count : count + w->k);
     opencl_launch l = begin(plan, "conv_winograd_sources");
     clade_opencl_tensor(&l, &t->x);
     clade_opencl_tensor(&l, &t->index);
     clade_opencl_tensor(&l, u);
+    clade_opencl_tensor(&l, &t->w);
+    clade_opencl_tensor(&l, filters);
+    clade_opencl_u64(&l, n);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
-    run_plane(&l, w, (size_t)w->c, (size_t)count);
+    clade_opencl_struct(&l, w, sizeof *w);
+    clade_opencl_run_elements(&l, n);
 
     const opencl_product_batch p = {.points = winograd_points,
                                     .a = u,
@@ -112,7 +113,7 @@ static void tiles_narrow(opencl_plan *plan, winograd_job job, const tensors *t)
         plan->cl->limits.passes / ((int64_t)sizeof(float) * winograd_points * (job.c + job.k));
     job.block = fit < 1 ? 1 : fit > job.tiles ? job.tiles : (int32_t)fit;
     const uint64_t rows = winograd_points * (uint64_t)job.block;
-    const clade_tensor filters = filters_of(plan, &job, &t->w),
+    const clade_tensor filters = clade_opencl_part(plan, winograd_filter_floats(&job)),
                        u = clade_opencl_part(plan, rows * (uint64_t)job.cs),
                        m = clade_opencl_part(plan, rows * (uint64_t)job.lanes);
     for (int32_t first = 0; first < job.tiles && !plan->status; first += job.block) {
@@ -150,30 +151,20 @@ static winograd_job backward(const clade_args *args, const opencl_fusion *fusion
 
 /* ---- the weight gradient ---- */
 
-/* How the sums of all chunks lie, in rows of ks floats. */
-static conv_dw_job chunks_of(const winograd_job *job, int32_t accumulate)
-{
-    return (conv_dw_job){.chunks = job->chunks,
-                         .k = job->k,
-                         .kg = job->k,
-                         .groups = 1,
-                         .lanes = job->ks,
-                         .accumulate = accumulate};
-}
-
-/* dw and db from the sums of all chunks. */
+/* dw and db from the sums of all chunks, of dw `chunks`. */
 static void finish_dw(opencl_plan *plan, const winograd_job *job, const clade_conv2d_dw_args *a,
                       const clade_tensor *sums, const clade_tensor *db_sums, int32_t chunks)
 {
     winograd_job left = *job;
-    const conv_dw_job of_db = chunks_of(job, job->accumulate);
+    const bool has_db = clade_tensor_present(&a->db);
     left.chunks = chunks;
     opencl_launch l = begin(plan, "conv_winograd_dw");
     clade_opencl_tensor(&l, sums);
     clade_opencl_tensor(&l, &a->dw);
-    run_plane(&l, &left, vectors_of(plan, job->k), (size_t)job->c);
-    if (clade_tensor_present(&a->db))
-        clade_opencl_dw_add(plan, &of_db, 1, NULL, NULL, db_sums, &a->db);
+    clade_opencl_tensor(&l, db_sums);
+    clade_opencl_tensor(&l, &a->db);
+    clade_opencl_i32(&l, has_db ? job->chunks : 0);
+    run_plane(&l, &left, vectors_of(plan, job->k), (size_t)(job->c + has_db));
 }
 
 static winograd_job weight_job(const clade_conv2d_dw_args *a, const opencl_fusion *fusion,
@@ -220,25 +211,19 @@ static void run_dw_passes(opencl_plan *plan, const winograd_job *w, const clade_
 {
     const int32_t chunk = first / w->per_chunk, chunks = (count - 1) / w->per_chunk + 1;
     const uint64_t each = winograd_points * (uint64_t)w->cs * (uint64_t)w->ks;
-    const clade_tensor no_index = {0};
     clade_tensor sums = memory->sums, db_sums = memory->db_sums;
     sums.offset += (uint64_t)chunk * each;
     db_sums.offset += (uint64_t)chunk * (uint64_t)w->ks;
-    opencl_launch l = begin(plan, "conv_winograd_sources");
+    opencl_launch l = begin(plan, "conv_winograd_gradients");
     clade_opencl_tensor(&l, &a->x);
-    clade_opencl_tensor(&l, &no_index);
     clade_opencl_tensor(&l, &memory->u);
-    clade_opencl_i32(&l, first);
-    clade_opencl_i32(&l, count);
-    run_plane(&l, w, (size_t)w->c, (size_t)count);
-
-    l = begin(plan, "conv_winograd_gradients");
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, index);
     clade_opencl_tensor(&l, &memory->e);
     clade_opencl_i32(&l, first);
     clade_opencl_i32(&l, count);
-    run_plane(&l, w, (size_t)w->k, (size_t)count);
+    clade_opencl_struct(&l, w, sizeof *w);
+    clade_opencl_run_elements(&l, (uint64_t)(w->c + w->k) * (uint64_t)count);
 
     const opencl_product_batch p = {.points = winograd_points,
                                     .a = &memory->u,
@@ -291,7 +276,8 @@ void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
         run_dw_passes(plan, &job, a, &index, &memory, first, left < job.block ? left : job.block);
     }
     if (job.chunks > 1) {
-        const conv_dw_job of_dw = chunks_of(&job, 0);
+        const conv_dw_job of_dw = {
+            .chunks = job.chunks, .k = job.k, .kg = job.k, .groups = 1, .lanes = job.ks};
         clade_opencl_dw_add(plan, &of_dw, winograd_points * (uint64_t)job.cs, &memory.sums,
                             &memory.sums, NULL, NULL);
     }
