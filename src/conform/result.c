@@ -61,10 +61,8 @@ const clade_case *clade_conform_case(const conform_run *run, const clade_op_info
     return NULL;
 }
 
-/* A case with its FLOAT slots in 16 bits; false: it has none, or says itself how they are stored.
- */
-static bool store_halves(conform_run *run, const clade_op_info *source, const clade_case *test,
-                         clade_dtype dtype)
+bool clade_case_store(const clade_op_info *source, const clade_case *test, clade_dtype dtype,
+                      char text[CLADE_CALL_TEXT_SIZE])
 {
     clade_args args = {0};
     bool any = false;
@@ -77,8 +75,14 @@ static bool store_halves(conform_run *run, const clade_op_info *source, const cl
         args.slot[i].dtype = dtype;
         any = true;
     }
-    if (!any) return false;
-    clade_call_text(source->op, &args, run->half_text);
+    if (any) clade_call_text(source->op, &args, text);
+    return any;
+}
+
+static bool store_halves(conform_run *run, const clade_op_info *source, const clade_case *test,
+                         clade_dtype dtype)
+{
+    if (!clade_case_store(source, test, dtype, run->half_text)) return false;
     snprintf(run->half_name, sizeof run->half_name, "%s-%s", test->name,
              dtype == CLADE_BF16 ? "bf16" : "f16");
     run->half = (clade_case){

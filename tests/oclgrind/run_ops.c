@@ -1,10 +1,10 @@
 /* Runs every OpenCL kernel on as little data as possible, so that an interpreter of kernels can
  * watch it: the smallest case of every op by the kernels for GPUs, by those for CPUs, by each
  * algorithm that can be asked for, and in fast mode by those around matrix products and by a matrix
- * unit's emulation; then further ones until no kernel is left that was not launched, and no
- * algorithm of an op that was not run.
- * Each result is compared with the reference. Exit status 1: a wrong result, or a kernel or
- * algorithm that no case reaches. With the name of an op only its smallest case runs. */
+ * unit's emulation, and with tensors of 16 bits; then further ones until no kernel is left that was
+ * not launched, and no algorithm of an op that was not run. Each result is compared with the
+ * reference. Exit status 1: a wrong result, or a kernel or algorithm that no case reaches. With the
+ * name of an op only its smallest case runs. */
 #define _GNU_SOURCE
 #include "conform/conform.h"
 #include "dev/device.h"
@@ -117,6 +117,7 @@ typedef struct kind {
     const char *kernels, *algorithm, *limits; /* as in clade_device_options */
     const char *op;                           /* the only one, all of it; NULL: all ops */
     const char *unit;                         /* for it, all cases that are rounded */
+    clade_dtype stored;                       /* 16 bits: no further cases */
     bool fast;
 } kind;
 
@@ -210,8 +211,24 @@ static bool run_case(clade_device *device, bool bits, const trial_case *c)
     return !status && !failure.check;
 }
 
+/* The case in 16 bits; false: there is no such, or the device does not take it. */
+static bool store(const clade_device *device, const kind *k, trial_case *c)
+{
+    static char text[CLADE_CALL_TEXT_SIZE];
+    static clade_case stored;
+    const clade_op_info *source = clade_op_describe(clade_case_op(c->info));
+    clade_call call = {.op = c->info->op};
+    clade_args forward;
+    if (!clade_case_store(source, c->test, k->stored, text)) return false;
+    stored = *c->test;
+    stored.text = text + strlen(source->name);
+    c->test = &stored;
+    return !clade_case_args(c->info, c->test, &call.args, &forward) &&
+           clade_device_takes_halves(device, &call);
+}
+
 /* A child process: one case on a device of its own. Kernels go to `to`, a line each. */
-static int run_alone(const kind *k, const trial_case *c, FILE *to)
+static int run_alone(const kind *k, trial_case c, FILE *to)
 {
     static name_list all, launched;
     const clade_device_options options = {.group_size = k->unit ? 0 : 16, /* a unit's are large */
@@ -226,10 +243,15 @@ static int run_alone(const kind *k, const trial_case *c, FILE *to)
         printf("%s\n", clade_error());
         return 1;
     }
-    bool right = run_case(device, !k->fast, c);
+    if (k->stored && !store(device, k, &c)) {
+        clade_device_close(&device);
+        fclose(to);
+        return 0;
+    }
+    bool right = run_case(device, !k->fast, &c);
     list_kernels(device->context, &all);
     list_launched(&all, &launched);
-    list_algorithms(device, k, c, &all, &launched);
+    list_algorithms(device, k, &c, &all, &launched);
     clade_device_close(&device);
     for (size_t i = 0; i < all.count; i++)
         fprintf(to, "%c%s\n", has_name(&launched, all.name[i]) ? '+' : '-', all.name[i]);
@@ -247,7 +269,7 @@ static bool run_process(const kind *k, const trial_case *c, name_list *all, name
     pid_t child = fork();
     if (child == 0) {
         close(ends[0]);
-        int failed = run_alone(k, c, fdopen(ends[1], "w"));
+        int failed = run_alone(k, *c, fdopen(ends[1], "w"));
         fflush(stdout);
         _exit(failed);
     }
@@ -294,6 +316,7 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
         const bool own = k->op || k->unit; /* is it for some cases alone? */
         if (k->op && strcmp(k->op, info->name) != 0) continue;
         if (k->unit && !cases[i].rounded) continue;
+        if (k->stored && further) continue;
         if (own ? further
                 : cases[i].smallest == further ||
                       (k->algorithm && (cases[i].transformed || !is_product(info))))
@@ -303,7 +326,7 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
     }
-    const char *what = k->algorithm ? k->algorithm : k->op;
+    const char *what = k->stored ? "16 bits" : k->algorithm ? k->algorithm : k->op;
     printf("%s kernels%s%s: %zu %scases, %d failed\n", k->kernels, what ? ", " : "",
            what ? what : "", runs, further ? "further " : "", failures);
     return failures;
@@ -338,6 +361,8 @@ int main(int argc, char **argv)
     const kind kinds[] = {
         {.kernels = "gpu"},
         {.kernels = "cpu"},
+        {.kernels = "gpu", .stored = CLADE_F16},
+        {.kernels = "cpu", .stored = CLADE_BF16},
         {.kernels = "gpu", .limits = "tiny", .op = "batchnorm_sum"}, /* folds */
         {.kernels = "gpu", .algorithm = "direct"},
         {.kernels = "gpu", .algorithm = "implicit"},
