@@ -219,34 +219,6 @@ kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, dw),
         PUT(dw[dw0 + i], sum);
 }
 
-/* Depthwise: partial sums of one tap and one chunk. Grid: vector of channels, tap, chunk. Parts:
- * [chunk][tap][c rounded up]. */
-kernel void conv_dw_depthwise(TENSOR(const float, x), TENSOR(const float, dy), TENSOR(float, parts),
-                              conv_dw_job job)
-{
-    int o = get_global_id(0) * VW, tap = get_global_id(1);
-    long chunk = get_global_id(2);
-    if (o >= job.c || tap >= job.kh * job.kw || chunk >= job.chunks) return;
-    int r = tap / job.kw, s = tap % job.kw, lanes = min(VW, job.c - o);
-    int padded = (job.c + VW - 1) / VW * VW;
-    long first = chunk * job.lines_per_chunk, lines = (long)job.images * job.oh;
-    V sum = V_SPLAT(0.0f);
-    for (long line = first; line < min(first + job.lines_per_chunk, lines); line++) {
-        int ih = (int)(line % job.oh) * job.stride_h - job.pad_h + r * job.dilation_h;
-        if (ih < 0 || ih >= job.h) continue;
-        for (int ow = 0; ow < job.ow; ow++) {
-            int iw = ow * job.stride_w - job.pad_w + s * job.dilation_w;
-            if (iw < 0 || iw >= job.w) continue;
-            global const float *xp =
-                x + x0 + ((line / job.oh * job.h + ih) * job.w + iw) * job.c + o;
-            global const float *dp = dy + dy0 + (line * job.ow + ow) * job.c + o;
-            sum = lanes == VW ? V_FMA(V_LOAD(xp), V_LOAD(dp), sum)
-                              : V_FMA(V_LOAD_PART(xp, lanes), V_LOAD_PART(dp, lanes), sum);
-        }
-    }
-    V_STORE(parts + parts0 + (chunk * job.kh * job.kw + tap) * padded + o, sum);
-}
-
 /* db of vectors of outputs, of which a work-item takes every get_global_size-th. */
 INLINE void dense_db_vectors(global const float *dy, global float *db, int n, int out, int lanes,
                              int accumulate)

@@ -17,28 +17,28 @@
 #endif
 
 /* partial[image, block, k] = the sum of x: reads 4 n area c bytes. */
-kernel void group_sum(TENSOR(float, x), TENSOR(float, partial), int n, ulong area, ulong rows,
+kernel void group_sum(TENSOR(stored, x), TENSOR(float, partial), int n, ulong area, ulong rows,
                       int tail, int blocks, ulong c, ulong columns)
 {
     FOR_SUMS(n, blocks, columns)
     {
         const size_t first = matrix * area * c;
         V sum[NV], product[NV];
-        const global float *from = x + x0 + first;
+        const global stored *from = x + x0 + first;
         norm_block(sum, product, from, from, 0, block, k, rows, tail, c, columns, NORM_PLAIN);
         EACH_VECTOR(v) V_STORE(partial + partial0 + of * columns + k + v * VW, sum[v]);
     }
 }
 
 /* The sum of (x − mean)²; mean: [n, c]. */
-kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, partial), int n,
+kernel void group_square(TENSOR(stored, x), TENSOR(float, mean), TENSOR(float, partial), int n,
                          ulong area, ulong rows, int tail, int blocks, ulong c, ulong columns)
 {
     FOR_SUMS(n, blocks, columns)
     {
         const size_t first = matrix * area * c;
         V sum[NV], product[NV];
-        const global float *from = x + x0 + first;
+        const global stored *from = x + x0 + first;
         norm_block(sum, product, from, from, mean + mean0 + matrix * c, block, k, rows, tail, c,
                    columns, NORM_SQUARES);
         EACH_VECTOR(v) V_STORE(partial + partial0 + of * columns + k + v * VW, sum[v]);
@@ -47,7 +47,7 @@ kernel void group_square(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, pa
 
 /* The sums of dy into the first half of `partial`, and of dy (x − mean) into the second: reads
  * 8 n area c bytes. */
-kernel void group_dsum(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+kernel void group_dsum(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, mean),
                        TENSOR(float, partial), int n, ulong area, ulong rows, int tail, int blocks,
                        ulong c, ulong columns)
 {
@@ -164,27 +164,27 @@ kernel void group_values(TENSOR(float, sums), TENSOR(float, gamma), TENSOR(float
                  once; once = 0)
 
 /* Reads x and writes y: 8 n area c bytes. */
-kernel void group_apply(TENSOR(float, x), TENSOR(float, mean), TENSOR(float, scale),
-                        TENSOR(float, beta), TENSOR(float, y), ulong n, ulong blocks, ulong area,
+kernel void group_apply(TENSOR(stored, x), TENSOR(float, mean), TENSOR(float, scale),
+                        TENSOR(float, beta), TENSOR(stored, y), ulong n, ulong blocks, ulong area,
                         ulong rows, int c)
 {
     FOR_BLOCKS
     {
-        V value = norm_y(V_LOAD(x + x0 + i), V_LOAD(mean + mean0 + of), V_LOAD(scale + scale0 + of),
-                         V_LOAD(beta + beta0 + k));
-        V_STORE(y + y0 + i, value);
+        V value = norm_y(SV_LOAD(x + x0 + i), V_LOAD(mean + mean0 + of),
+                         V_LOAD(scale + scale0 + of), V_LOAD(beta + beta0 + k));
+        SV_STORE(y + y0 + i, value);
     }
 }
 
 /* Reads x and dy and writes dx: 12 n area c bytes. */
-kernel void group_apply_dx(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
-                           TENSOR(float, value), TENSOR(float, dx), ulong n, ulong blocks,
+kernel void group_apply_dx(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, mean),
+                           TENSOR(float, value), TENSOR(stored, dx), ulong n, ulong blocks,
                            ulong area, ulong rows, int c, int accumulate)
 {
     FOR_BLOCKS
     {
         const global float *s = value + value0 + of;
-        V g = group_dx(V_LOAD(x + x0 + i), V_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + of),
+        V g = group_dx(SV_LOAD(x + x0 + i), SV_LOAD(dy + dy0 + i), V_LOAD(mean + mean0 + of),
                        V_LOAD(s), V_LOAD(s + n * c), V_LOAD(s + 2 * n * c));
         lanes_put(dx + dx0 + i, g, accumulate, VW);
     }

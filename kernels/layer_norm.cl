@@ -49,20 +49,20 @@
              once = 0)
 
 /* Reads x and writes y: 8 m d bytes. */
-kernel void layer_norm_teams(TENSOR(float, x), TENSOR(float, gamma), TENSOR(float, beta),
-                             TENSOR(float, y), TENSOR(float, mean), TENSOR(float, rstd), ulong m,
+kernel void layer_norm_teams(TENSOR(stored, x), TENSOR(float, gamma), TENSOR(float, beta),
+                             TENSOR(stored, y), TENSOR(float, mean), TENSOR(float, rstd), ulong m,
                              int d, float eps)
 {
     FOR_TEAM_ROWS
     {
-        const global float *from = x + x0 + row * d;
-        global float *to = y + y0 + row * d;
+        const global stored *from = x + x0 + row * d;
+        global stored *to = y + y0 + row * d;
         float sum = 0.0f, squares = 0.0f;
-#define ADD(i, sum) ((sum) + from[i])
+#define ADD(i, sum) ((sum) + S_LOAD(from + (i)))
         TEAM_SUM(sum, d, ADD)
 #undef ADD
         const float middle = math_div(sum, (float)d);
-#define ADD(i, sum) layer_norm_square(from[i], middle, sum)
+#define ADD(i, sum) layer_norm_square(S_LOAD(from + (i)), middle, sum)
         TEAM_SUM(squares, d, ADD)
 #undef ADD
         const float r = math_rsqrt(math_div(squares, (float)d) + eps);
@@ -71,40 +71,41 @@ kernel void layer_norm_teams(TENSOR(float, x), TENSOR(float, gamma), TENSOR(floa
             rstd[rstd0 + row] = r;
         }
         for (int i = member; active && i < d; i += TEAM_SIZE)
-            to[i] = FMA((from[i] - middle) * r, gamma[gamma0 + i], beta[beta0 + i]);
+            S_STORE(to + i,
+                    FMA((S_LOAD(from + i) - middle) * r, gamma[gamma0 + i], beta[beta0 + i]));
     }
 }
 
 /* Reads x and dy and writes dx: 12 m d bytes. */
-kernel void layer_norm_dx_teams(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, gamma),
-                                TENSOR(float, mean), TENSOR(float, rstd), TENSOR(float, dx),
+kernel void layer_norm_dx_teams(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, gamma),
+                                TENSOR(float, mean), TENSOR(float, rstd), TENSOR(stored, dx),
                                 ulong m, int d, int accumulate)
 {
     FOR_TEAM_ROWS
     {
-        const global float *from = x + x0 + row * d, *grad = dy + dy0 + row * d;
+        const global stored *from = x + x0 + row * d, *grad = dy + dy0 + row * d;
         const global float *factor = gamma + gamma0;
         const float middle = active ? mean[mean0 + row] : 0.0f;
         const float r = active ? rstd[rstd0 + row] : 0.0f;
         float p = 0.0f, q = 0.0f;
-#define ADD(i, sum) FMA(grad[i], factor[i], sum)
+#define ADD(i, sum) FMA(S_LOAD(grad + (i)), factor[i], sum)
         TEAM_SUM(p, d, ADD)
 #undef ADD
-#define ADD(i, sum) layer_norm_slope(from[i], grad[i], factor[i], middle, sum)
+#define ADD(i, sum) layer_norm_slope(S_LOAD(from + (i)), S_LOAD(grad + (i)), factor[i], middle, sum)
         TEAM_SUM(q, d, ADD)
 #undef ADD
         const layer_norm_slopes s = layer_norm_slopes_of(p, q, r, d);
         for (int i = member; active && i < d; i += TEAM_SIZE)
-            PUT(dx[dx0 + row * d + i],
-                r * FMA(-(from[i] - middle), s.slope, grad[i] * factor[i] - s.shift));
+            S_PUT(dx + dx0 + row * d + i, r * FMA(-(S_LOAD(from + i) - middle), s.slope,
+                                                  S_LOAD(grad + i) * factor[i] - s.shift));
     }
 }
 
 /* ---- rows and strips ---- */
 
 /* Rows as elements.clh's elements. */
-kernel void layer_norm_rows(TENSOR(float, x), TENSOR(float, gamma), TENSOR(float, beta),
-                            TENSOR(float, y), TENSOR(float, mean), TENSOR(float, rstd), int d,
+kernel void layer_norm_rows(TENSOR(stored, x), TENSOR(float, gamma), TENSOR(float, beta),
+                            TENSOR(stored, y), TENSOR(float, mean), TENSOR(float, rstd), int d,
                             float eps, ELEMENTS)
 {
     FOR_EACH_OWN(row, n)
@@ -116,13 +117,13 @@ kernel void layer_norm_rows(TENSOR(float, x), TENSOR(float, gamma), TENSOR(float
     }
 }
 
-kernel void layer_norm_dx_rows(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, gamma),
-                               TENSOR(float, mean), TENSOR(float, rstd), TENSOR(float, dx), int d,
+kernel void layer_norm_dx_rows(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, gamma),
+                               TENSOR(float, mean), TENSOR(float, rstd), TENSOR(stored, dx), int d,
                                int accumulate, ELEMENTS)
 {
     FOR_EACH_OWN(row, n)
     {
-        const global float *from = x + x0 + row * d, *grad = dy + dy0 + row * d;
+        const global stored *from = x + x0 + row * d, *grad = dy + dy0 + row * d;
         layer_norm_statistics s;
         s.mean = mean[mean0 + row], s.rstd = rstd[rstd0 + row];
         layer_norm_slopes t = layer_norm_row_slopes(from, grad, gamma + gamma0, s.mean, s.rstd, d);
@@ -133,7 +134,7 @@ kernel void layer_norm_dx_rows(TENSOR(float, x), TENSOR(float, dy), TENSOR(float
 /* dgamma and dbeta are trees (clade/ops.h) over the rows of [m, d], `lanes` of which lie side by
  * side. What each block's chains sum: `part` is [blocks, lanes, d] of the one, then of the other.
  * Vectors along dimension 0, blocks along dimension 1; reads 8 m d bytes. */
-kernel void layer_norm_columns(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, mean),
+kernel void layer_norm_columns(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(float, mean),
                                TENSOR(float, rstd), TENSOR(float, part), ulong m, int d, int blocks,
                                int lanes)
 {
@@ -146,9 +147,9 @@ kernel void layer_norm_columns(TENSOR(float, x), TENSOR(float, dy), TENSOR(float
             IN_ORDER for (ulong row = first; row < end; row += lanes)
             {
                 const ulong at = row * d + i % d;
-                const V g = V_LOAD(dy + dy0 + at);
-                const V normal =
-                    (V_LOAD(x + x0 + at) - V_SPLAT(mean[mean0 + row])) * V_SPLAT(rstd[rstd0 + row]);
+                const V g = SV_LOAD(dy + dy0 + at);
+                const V normal = (SV_LOAD(x + x0 + at) - V_SPLAT(mean[mean0 + row])) *
+                                 V_SPLAT(rstd[rstd0 + row]);
                 product = V_FMA(g, normal, product);
                 sum = sum + g;
             }

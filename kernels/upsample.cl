@@ -16,7 +16,7 @@
 
 /* Reads x, each pixel for several outputs and mostly from a cache, and writes y:
  * 4 n h w c (1 + rows columns) bytes. */
-kernel void upsample2d(TENSOR(float, x), TENSOR(float, y), UPSAMPLE_ARGUMENTS)
+kernel void upsample2d(TENSOR(stored, x), TENSOR(stored, y), UPSAMPLE_ARGUMENTS)
 {
 #if BILINEAR
     const upsample_shape p = upsample_shape_of(h, w, c, rows, columns, align_corners);
@@ -24,7 +24,7 @@ kernel void upsample2d(TENSOR(float, x), TENSOR(float, y), UPSAMPLE_ARGUMENTS)
     const uint oh = (uint)(h * rows), ow = (uint)(w * columns);
     const uint vectors = (uint)(c / VW), items = ow * vectors;
     for (uint row = get_global_id(1); row < (uint)n * oh; row += get_global_size(1)) {
-        global const float *image = x + x0 + upsample_at((int)(row / oh) * h, 0, w, c);
+        global const stored *image = x + x0 + upsample_at((int)(row / oh) * h, 0, w, c);
         const int i = (int)(row % oh);
 #if BILINEAR
         const upsample_taps taps = upsample_taps_of(p.row, i);
@@ -34,22 +34,23 @@ kernel void upsample2d(TENSOR(float, x), TENSOR(float, y), UPSAMPLE_ARGUMENTS)
 #if BILINEAR
             V v = upsample_bilinear(image + k, p, taps, upsample_taps_of(p.column, j), VW);
 #else
-            V v = V_LOAD(image + upsample_at(i / rows, j / columns, w, c) + k);
+            V v = SV_LOAD(image + upsample_at(i / rows, j / columns, w, c) + k);
 #endif
-            V_STORE(y + y0 + ((size_t)row * items + item) * VW, v);
+            SV_STORE(y + y0 + ((size_t)row * items + item) * VW, v);
         }
     }
 }
 
 /* An item gathers NV vectors of a pixel from rows x columns of dy, or bilinear from up to four
  * times as many, mostly from a cache: 4 n h w c (1 + rows columns) bytes. NV VW divides c. */
-kernel void upsample2d_dx(TENSOR(float, dy), TENSOR(float, dx), UPSAMPLE_ARGUMENTS, int accumulate)
+kernel void upsample2d_dx(TENSOR(stored, dy), TENSOR(stored, dx), UPSAMPLE_ARGUMENTS,
+                          int accumulate)
 {
     const upsample_shape p = upsample_shape_of(h, w, c, rows, columns, align_corners);
     const uint blocks = (uint)(c / (NV * VW)), items = (uint)w * blocks;
     for (uint row = get_global_id(1); row < (uint)n * (uint)h; row += get_global_size(1)) {
         const int b = (int)(row / (uint)h), i = (int)(row % (uint)h);
-        global const float *image = dy + dy0 + upsample_at(b * h * rows, 0, w * columns, c);
+        global const stored *image = dy + dy0 + upsample_at(b * h * rows, 0, w * columns, c);
         for (uint item = get_global_id(0); item < items; item += get_global_size(0)) {
             const int j = (int)(item / blocks), k = (int)(item % blocks) * (NV * VW);
             upsample_gather(image + k, dx + dx0 + ((size_t)row * items + item) * (NV * VW), p, i, j,

@@ -73,6 +73,13 @@ static bool depthwise_can(const opencl_context *cl, const clade_args *args)
     return conv_is_depthwise(&args->conv2d_dw.dw, args->conv2d_dw.groups);
 }
 
+/* A bias's gradient goes by other kernels. */
+static bool depthwise_halves(const opencl_context *cl, const clade_args *args)
+{
+    (void)cl;
+    return !clade_tensor_present(&args->conv2d_dw.db);
+}
+
 static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion)
 {
     (void)fusion;
@@ -80,15 +87,14 @@ static void depthwise(opencl_plan *plan, const clade_args *args, const opencl_fu
     const conv_dw_job job = clade_opencl_dw_job(plan, a);
     const clade_tensor parts = parts_of(plan, &job, filter_rows(&job));
     clade_tensor db_parts = {0};
-    opencl_tile s = clade_opencl_tile(plan->cl, 1);
+    const int32_t vectors = job.c / clade_opencl_lanes(plan->cl, (uint64_t)job.c);
     opencl_launch l =
-        clade_opencl_begin(plan, "conv_dw", "conv_dw_depthwise", clade_opencl_tile_options(&s));
+        clade_opencl_begin_lanes(plan, "depthwise", "conv_dw_depthwise", (uint64_t)job.c, "");
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->dy);
     clade_opencl_tensor(&l, &parts);
     clade_opencl_struct(&l, &job, sizeof job);
-    clade_opencl_run_checked(&l, (size_t)(job.lanes / s.vw), (size_t)(job.kh * job.kw),
-                             (size_t)job.chunks);
+    clade_opencl_run_checked(&l, (size_t)vectors, (size_t)(job.kh * job.kw), (size_t)job.chunks);
     if (job.has_bias) {
         const clade_tensor dy = pad_groups(plan, &a->dy, &job);
         db_parts = bias_parts(plan, &job, &dy);
@@ -192,7 +198,8 @@ static const opencl_algorithm conv2d_dw[] = {
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_dw_can,
      .suits = no_groups, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_implicit_conv2d_dw},
-    {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = depthwise_can, .plan = depthwise},
+    {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = depthwise_can, .halves = depthwise_halves,
+     .plan = depthwise},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .can = direct_can, .fuses = wide_fuses,
      .plan = direct_wide},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_NARROW, .can = direct_can,

@@ -228,7 +228,7 @@ static void group_norm_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_group_norm_ops[] = {
-    {.op = CLADE_OP_group_norm, .plan = group_norm},
-    {.op = CLADE_OP_group_norm_dx, .plan = group_norm_dx},
+    {.op = CLADE_OP_group_norm, .halves = OPENCL_ALIKE, .plan = group_norm},
+    {.op = CLADE_OP_group_norm_dx, .halves = OPENCL_ALIKE, .plan = group_norm_dx},
     {.op = CLADE_OP_none},
 };

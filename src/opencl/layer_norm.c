@@ -183,16 +183,18 @@ static void layer_norm_dx_rows(opencl_plan *plan, const clade_args *args,
 }
 
 static const opencl_algorithm layer_norm[] = {
-    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .plan = layer_norm_teams},
-    {"rows", OPENCL_EXACT, .plan = layer_norm_rows},
+    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .halves = opencl_always,
+     .plan = layer_norm_teams},
+    {"rows", OPENCL_EXACT, .halves = opencl_always, .plan = layer_norm_rows},
     {.name = NULL}};
 static const opencl_algorithm layer_norm_dx[] = {
-    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .plan = layer_norm_dx_teams},
-    {"rows", OPENCL_EXACT, .plan = layer_norm_dx_rows},
+    {"teams", OPENCL_EXACT | OPENCL_NARROW, .can = teams_can, .halves = opencl_always,
+     .plan = layer_norm_dx_teams},
+    {"rows", OPENCL_EXACT, .halves = opencl_always, .plan = layer_norm_dx_rows},
     {.name = NULL}};
 
 const opencl_op clade_opencl_layer_norm_ops[] = {
-    {.op = CLADE_OP_layer_norm, .algorithms = layer_norm},
-    {.op = CLADE_OP_layer_norm_dx, .algorithms = layer_norm_dx},
+    {.op = CLADE_OP_layer_norm, .halves = OPENCL_ALIKE, .algorithms = layer_norm},
+    {.op = CLADE_OP_layer_norm_dx, .halves = OPENCL_ALIKE, .algorithms = layer_norm_dx},
     {.op = CLADE_OP_none},
 };

@@ -95,7 +95,8 @@ void clade_opencl_tree_totals(opencl_plan *plan, const opencl_tree *t, uint64_t 
                               const opencl_sums *s, const clade_tensor *target, float factor,
                               int32_t accumulate)
 {
-    opencl_launch l = clade_opencl_begin_sums(plan, "tree", "tree_totals", t);
+    opencl_launch l = begin(plan, target->dtype, "tree", "tree_totals", t->width,
+                            clade_opencl_sum_lanes(plan->cl, t->width));
     clade_opencl_tensor(&l, &s->at);
     clade_opencl_tensor(&l, target);
     clade_opencl_i32(&l, clade_dtype_is_half(target->dtype));
@@ -115,7 +116,8 @@ static opencl_launch begin_terms(opencl_plan *plan, const char *kernel, const op
                                  uint64_t matrices, uint64_t floats, float factor,
                                  int32_t accumulate)
 {
-    opencl_launch l = clade_opencl_begin_sums(plan, "tree", kernel, t);
+    opencl_launch l = begin(plan, terms->x->dtype, "tree", kernel, t->width,
+                            clade_opencl_sum_lanes(plan->cl, t->width));
     clade_opencl_tensor(&l, terms->x);
     clade_opencl_tensor(&l, terms->b ? terms->b : terms->x);
     clade_opencl_tensor(&l, to);

@@ -64,7 +64,7 @@ static void upsample2d_dx(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_upsample_ops[] = {
-    {.op = CLADE_OP_upsample2d, .plan = upsample2d},
-    {.op = CLADE_OP_upsample2d_dx, .plan = upsample2d_dx},
+    {.op = CLADE_OP_upsample2d, .halves = OPENCL_ALIKE, .plan = upsample2d},
+    {.op = CLADE_OP_upsample2d_dx, .halves = OPENCL_ALIKE, .plan = upsample2d_dx},
     {.op = CLADE_OP_none},
 };
