@@ -29,6 +29,15 @@ static void pool(opencl_plan *plan, const clade_tensor *full, const clade_tensor
 
 /* ---- some images at a time ---- */
 
+/* Gives a tensor memory in the workspace. */
+static void place(opencl_plan *plan, clade_tensor *t)
+{
+    const uint64_t each = sizeof(float) / clade_dtype_size(t->dtype);
+    const clade_tensor part = clade_opencl_part(plan, (clade_tensor_count(t) + each - 1) / each);
+    t->buffer = part.buffer;
+    t->offset = part.offset * each;
+}
+
 /* The convolution's result or its gradient, in the workspace, of as many images as are taken at
  * once. */
 static clade_tensor part_of(opencl_plan *plan, clade_tensor full)
@@ -36,9 +45,7 @@ static clade_tensor part_of(opencl_plan *plan, clade_tensor full)
     size_t each = clade_tensor_count(&full) / (size_t)full.dim[0];
     size_t fit = clade_opencl_batch_floats(plan->cl) / each;
     if (fit < (size_t)full.dim[0]) full.dim[0] = fit < 1 ? 1 : (int32_t)fit;
-    const clade_tensor part = clade_opencl_part(plan, clade_tensor_count(&full));
-    full.buffer = part.buffer;
-    full.offset = part.offset;
+    place(plan, &full);
     return full;
 }
 
@@ -81,9 +88,11 @@ static void maxpool_inner(const clade_args *args, clade_args *inner)
     inner->conv2d = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g));
 }
 
-/* Gradients' full tensors have the memory of the pooled ones, for who takes them apart. */
+/* Gradients' full tensors have the memory of the pooled ones, for who takes them apart, and their
+ * format, in which they are exact. */
 static clade_tensor full_gradient(clade_tensor full, const clade_tensor *pooled)
 {
+    full.dtype = pooled->dtype;
     full.buffer = pooled->buffer;
     full.offset = pooled->offset;
     return full;
@@ -166,9 +175,7 @@ static void maxpool_dw(opencl_plan *plan, const clade_args *args, const clade_ar
     }
     clade_args apart = *inner;
     clade_tensor *dy = &apart.conv2d_dw.dy;
-    const clade_tensor full = clade_opencl_part(plan, clade_tensor_count(dy));
-    dy->buffer = full.buffer;
-    dy->offset = full.offset;
+    place(plan, dy);
     unpool(plan, &a->dy, &a->index, dy);
     by->plan(plan, &apart, NULL);
 }
@@ -180,12 +187,12 @@ const opencl_op clade_opencl_conv_pool_ops[] = {
      .inner = maxpool_inner,
      .around = maxpool},
     {.op = CLADE_OP_conv2d_maxpool_dx,
-     .halves = OPENCL_FUSED,
+     .halves = OPENCL_ALIKE,
      .inner_op = CLADE_OP_conv2d_dx,
      .inner = maxpool_dx_inner,
      .around = maxpool_dx},
     {.op = CLADE_OP_conv2d_maxpool_dw,
-     .halves = OPENCL_FUSED,
+     .halves = OPENCL_ALIKE,
      .inner_op = CLADE_OP_conv2d_dw,
      .inner = maxpool_dw_inner,
      .around = maxpool_dw},
