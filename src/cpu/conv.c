@@ -4,24 +4,58 @@
 #include "op/conv_norm.h"
 #include "op/conv_pool.h"
 
+#ifdef __AVX512BF16__
+#define PAIRS(name) &CPU_NAME(name),
+#else
+#define PAIRS(name)
+#endif
 /* The first that can is taken; the last one always can. */
-static const conv_algorithm *const forward[] = {&CPU_NAME(depthwise), &CPU_NAME(winograd),
-                                                &CPU_NAME(pointwise), &CPU_NAME(direct)};
-static const conv_algorithm *const backward[] = {&CPU_NAME(depthwise_dx), &CPU_NAME(winograd_dx),
-                                                 &CPU_NAME(direct_dx)};
-static const conv_algorithm *const weights[] = {&CPU_NAME(depthwise_dw), &CPU_NAME(winograd_dw),
-                                                &CPU_NAME(direct_dw)};
+static const conv_algorithm *const forward[] = {
+    PAIRS(winograd_pairs) PAIRS(direct_pairs) & CPU_NAME(depthwise), &CPU_NAME(winograd),
+    &CPU_NAME(pointwise), &CPU_NAME(direct)};
+static const conv_algorithm *const backward[] = {PAIRS(winograd_pairs_dx) & CPU_NAME(depthwise_dx),
+                                                 &CPU_NAME(winograd_dx), &CPU_NAME(direct_dx)};
+static const conv_algorithm *const weights[] = {PAIRS(winograd_pairs_dw) PAIRS(direct_pairs_dw) &
+                                                    CPU_NAME(depthwise_dw),
+                                                &CPU_NAME(winograd_dw), &CPU_NAME(direct_dw)};
+
+static const conv_algorithm *find(const conv_algorithm *const *table, const conv_problem *p)
+{
+    while (!(*table)->can(p)) table++;
+    return *table;
+}
 
 static clade_status choose(const conv_algorithm *const *table, const cpu_context *cpu,
                            const conv_problem *p, clade_plan *plan)
 {
-    while (!(*table)->can(p)) table++;
-    clade_status status = (*table)->plan(cpu, p, plan);
+    const conv_algorithm *algorithm = find(table, p);
+    clade_status status = algorithm->plan(cpu, p, plan);
     if (status) return status;
-    plan->algorithm = (*table)->name;
-    ((conv_state *)plan->state)->algorithm = *table;
+    plan->algorithm = algorithm->name;
+    ((conv_state *)plan->state)->algorithm = algorithm;
     return CLADE_OK;
 }
+
+/* May tensors of these formats be multiplied as bfloat16? */
+static bool is_pairs(const cpu_context *cpu, clade_products products, clade_dtype a, clade_dtype b,
+                     clade_dtype c)
+{
+    return cpu->math == CLADE_FAST && products == CLADE_FACTORS_BFLOAT16 && a == CLADE_BF16 &&
+           b == CLADE_BF16 && c == CLADE_BF16;
+}
+
+/* An op's plan, and whether it takes tensors of 16 bits, of what problem_OP() makes of it. */
+#define CONV_OP(op, table)                                                                         \
+    static clade_status plan_##op(void *context, const clade_args *args, clade_plan *plan)         \
+    {                                                                                              \
+        const conv_problem p = problem_##op(context, args);                                        \
+        return choose(table, context, &p, plan);                                                   \
+    }                                                                                              \
+    static bool halves_##op(const cpu_context *cpu, const clade_args *args)                        \
+    {                                                                                              \
+        const conv_problem p = problem_##op(cpu, args);                                            \
+        return find(table, &p)->halves;                                                            \
+    }
 
 static clade_status run(cpu_context *cpu, const clade_plan *plan, const conv_memory *m)
 {
@@ -31,10 +65,15 @@ static clade_status run(cpu_context *cpu, const clade_plan *plan, const conv_mem
 
 /* ---- conv2d ---- */
 
-static clade_status plan_conv2d(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem problem_conv2d(const cpu_context *cpu, const clade_args *args)
 {
-    return choose(forward, context, &(conv_problem){.args = {.conv2d = args->conv2d}}, plan);
+    const clade_conv2d_args *a = &args->conv2d;
+    return (conv_problem){
+        .args = {.conv2d = *a},
+        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
+    };
 }
+CONV_OP(conv2d, forward)
 
 static clade_status conv2d(void *context, const clade_args *args, const clade_plan *plan,
                            void *workspace)
@@ -87,17 +126,18 @@ static clade_status conv2d_norm(void *context, const clade_args *args, const cla
 
 /* ---- conv2d_maxpool ---- */
 
-static clade_status plan_conv2d_maxpool(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem problem_conv2d_maxpool(const cpu_context *cpu, const clade_args *args)
 {
     const clade_conv2d_maxpool_args *a = &args->conv2d_maxpool;
     const conv_geometry g = CONV_GEOMETRY(a);
-    const conv_problem p = {
+    return (conv_problem){
         .args = {.conv2d = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g))},
         .pooled = true,
         .indexed = clade_tensor_present(&a->index),
+        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
     };
-    return choose(forward, context, &p, plan);
 }
+CONV_OP(conv2d_maxpool, forward)
 
 static clade_status conv2d_maxpool(void *context, const clade_args *args, const clade_plan *plan,
                                    void *workspace)
@@ -116,10 +156,15 @@ static clade_status conv2d_maxpool(void *context, const clade_args *args, const 
 
 /* ---- the input's gradients ---- */
 
-static clade_status plan_conv2d_dx(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem problem_conv2d_dx(const cpu_context *cpu, const clade_args *args)
 {
-    return choose(backward, context, &(conv_problem){.args = {.conv2d_dx = args->conv2d_dx}}, plan);
+    const clade_conv2d_dx_args *a = &args->conv2d_dx;
+    return (conv_problem){
+        .args = {.conv2d_dx = *a},
+        .pairs = is_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
+    };
 }
+CONV_OP(conv2d_dx, backward)
 
 static clade_status conv2d_dx(void *context, const clade_args *args, const clade_plan *plan,
                               void *workspace)
@@ -132,16 +177,17 @@ static clade_status conv2d_dx(void *context, const clade_args *args, const clade
     return run(context, plan, &m);
 }
 
-static clade_status plan_conv2d_maxpool_dx(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem problem_conv2d_maxpool_dx(const cpu_context *cpu, const clade_args *args)
 {
     const clade_conv2d_maxpool_dx_args *a = &args->conv2d_maxpool_dx;
     const conv_geometry g = CONV_GEOMETRY(a);
-    const conv_problem p = {
+    return (conv_problem){
         .args = {.conv2d_dx = conv_pool_conv_dx(a, conv_pool_full(&a->dx, &a->w, &g))},
         .pooled = true,
+        .pairs = is_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
     };
-    return choose(backward, context, &p, plan);
 }
+CONV_OP(conv2d_maxpool_dx, backward)
 
 static clade_status conv2d_maxpool_dx(void *context, const clade_args *args, const clade_plan *plan,
                                       void *workspace)
@@ -157,15 +203,15 @@ static clade_status conv2d_maxpool_dx(void *context, const clade_args *args, con
 
 /* ---- the weights' gradients ---- */
 
-static clade_status plan_conv2d_dw(void *context, const clade_args *args, clade_plan *plan)
+static conv_problem problem_conv2d_dw(const cpu_context *cpu, const clade_args *args)
 {
-    return choose(weights, context, &(conv_problem){.args = {.conv2d_dw = args->conv2d_dw}}, plan);
+    const clade_conv2d_dw_args *a = &args->conv2d_dw;
+    return (conv_problem){
+        .args = {.conv2d_dw = *a},
+        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
+    };
 }
-
-static bool dw_takes_halves(const clade_args *args)
-{
-    return !CPU_NAME(depthwise_dw).can(&(conv_problem){.args = {.conv2d_dw = args->conv2d_dw}});
-}
+CONV_OP(conv2d_dw, weights)
 
 static clade_status conv2d_dw(void *context, const clade_args *args, const clade_plan *plan,
                               void *workspace)
@@ -179,29 +225,19 @@ static clade_status conv2d_dw(void *context, const clade_args *args, const clade
     return run(context, plan, &m);
 }
 
-static conv_problem maxpool_dw(const clade_args *args)
+static conv_problem problem_conv2d_maxpool_dw(const cpu_context *cpu, const clade_args *args)
 {
     const clade_conv2d_maxpool_dw_args *a = &args->conv2d_maxpool_dw;
     const conv_geometry g = CONV_GEOMETRY(a);
     conv_problem p = {
         .args = {.conv2d_dw = conv_pool_conv_dw(a, conv_pool_full(&a->x, &a->dw, &g))},
         .pooled = true,
+        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
     };
     p.args.conv2d_dw.dy.dtype = a->dy.dtype;
     return p;
 }
-
-static bool maxpool_dw_takes_halves(const clade_args *args)
-{
-    const conv_problem p = maxpool_dw(args);
-    return !CPU_NAME(depthwise_dw).can(&p);
-}
-
-static clade_status plan_conv2d_maxpool_dw(void *context, const clade_args *args, clade_plan *plan)
-{
-    const conv_problem p = maxpool_dw(args);
-    return choose(weights, context, &p, plan);
-}
+CONV_OP(conv2d_maxpool_dw, weights)
 
 static clade_status conv2d_maxpool_dw(void *context, const clade_args *args, const clade_plan *plan,
                                       void *workspace)
@@ -218,15 +254,14 @@ static clade_status conv2d_maxpool_dw(void *context, const clade_args *args, con
 
 void CPU_NAME(conv)(cpu_op *op)
 {
-    op[CLADE_OP_conv2d] = (cpu_op){.plan = plan_conv2d, .run = conv2d};
+#define SET(name)                                                                                  \
+    op[CLADE_OP_##name] = (cpu_op){.plan = plan_##name, .run = name, .halves = halves_##name}
+    SET(conv2d);
+    SET(conv2d_maxpool);
+    SET(conv2d_dx);
+    SET(conv2d_maxpool_dx);
+    SET(conv2d_dw);
+    SET(conv2d_maxpool_dw);
+#undef SET
     op[CLADE_OP_conv2d_norm] = (cpu_op){.plan = plan_conv2d_norm, .run = conv2d_norm};
-    op[CLADE_OP_conv2d_maxpool] = (cpu_op){.plan = plan_conv2d_maxpool, .run = conv2d_maxpool};
-    op[CLADE_OP_conv2d_dx] = (cpu_op){.plan = plan_conv2d_dx, .run = conv2d_dx};
-    op[CLADE_OP_conv2d_maxpool_dx] =
-        (cpu_op){.plan = plan_conv2d_maxpool_dx, .run = conv2d_maxpool_dx};
-    op[CLADE_OP_conv2d_dw] =
-        (cpu_op){.plan = plan_conv2d_dw, .run = conv2d_dw, .halves = dw_takes_halves};
-    op[CLADE_OP_conv2d_maxpool_dw] = (cpu_op){.plan = plan_conv2d_maxpool_dw,
-                                              .run = conv2d_maxpool_dw,
-                                              .halves = maxpool_dw_takes_halves};
 }

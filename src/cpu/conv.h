@@ -13,21 +13,23 @@ typedef struct conv_problem {
                       * of the full tensor, which lies nowhere */
     bool pooled;     /* y, or dy, is in memory as that of 2 x 2 maxima */
     bool indexed;    /* which elements they took is written too */
+    bool pairs;      /* all tensors but dw and db are bfloat16, and so may factors of products be */
 } conv_problem;
 
 /* Where a call finds its tensors; NULL: it has not got that one. */
 typedef struct conv_memory {
-    const void *x, *dy; /* of the problem's dtypes: in conv2d_dw they may be of 16 bits */
-    const float *w;
+    const void *x, *dy, *w; /* of the problem's dtypes, */
+    void *y, *dx;           /* as these are */
+    float *dw, *db;
     const uint8_t *index; /* of a pooled dy */
-    float *y, *dx, *dw, *db;
-    uint8_t *taken; /* the index of a pooled y */
+    uint8_t *taken;       /* the index of a pooled y */
     conv_epilogue epilogue;
     float *workspace;
 } conv_memory;
 
 typedef struct conv_algorithm {
     const char *name;
+    bool halves; /* takes what tensors the problem has of 16 bits; else they are to be float32 */
     bool (*can)(const conv_problem *p);
     /* Makes a state that begins with a conv_state. */
     clade_status (*plan)(const cpu_context *cpu, const conv_problem *p, clade_plan *plan);
@@ -74,6 +76,11 @@ static inline const float *conv_images_read(const conv_images *i, const void *da
 extern const conv_algorithm CPU_NAME(depthwise), CPU_NAME(depthwise_dx), CPU_NAME(depthwise_dw);
 /* Winograd's tiles, in winograd.c. */
 extern const conv_algorithm CPU_NAME(winograd), CPU_NAME(winograd_dx), CPU_NAME(winograd_dw);
+/* The same of bfloat16 factors, in winograd_pairs.c. */
+extern const conv_algorithm CPU_NAME(winograd_pairs), CPU_NAME(winograd_pairs_dx),
+    CPU_NAME(winograd_pairs_dw);
+/* Direct ones of bfloat16 factors, in direct_pairs.c and direct_pairs_dw.c. */
+extern const conv_algorithm CPU_NAME(direct_pairs), CPU_NAME(direct_pairs_dw);
 /* Register tiles over packed weights, for all convolutions, in conv_direct.c and conv_dw.c; with
  * 1 x 1 taps, all images as one row of pixels. */
 extern const conv_algorithm CPU_NAME(pointwise), CPU_NAME(direct), CPU_NAME(direct_dx),

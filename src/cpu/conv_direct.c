@@ -196,7 +196,7 @@ static clade_status plan_forward(const cpu_context *cpu, const conv_problem *p, 
     return CLADE_OK;
 }
 
-const conv_algorithm CPU_NAME(direct) = {"direct", can_any, plan_forward, run_direct};
+const conv_algorithm CPU_NAME(direct) = {"direct", false, can_any, plan_forward, run_direct};
 
 static bool can_pointwise(const conv_problem *p)
 {
@@ -220,7 +220,8 @@ static clade_status plan_pointwise(const cpu_context *cpu, const conv_problem *p
     return CLADE_OK;
 }
 
-const conv_algorithm CPU_NAME(pointwise) = {"pointwise", can_pointwise, plan_pointwise, run_direct};
+const conv_algorithm CPU_NAME(pointwise) = {"pointwise", false, can_pointwise, plan_pointwise,
+                                            run_direct};
 
 /* ---- the input gradient ---- */
 
@@ -250,4 +251,4 @@ static clade_status plan_dx(const cpu_context *cpu, const conv_problem *p, clade
     return CLADE_OK;
 }
 
-const conv_algorithm CPU_NAME(direct_dx) = {"direct", can_any, plan_dx, run_direct};
+const conv_algorithm CPU_NAME(direct_dx) = {"direct", false, can_any, plan_dx, run_direct};

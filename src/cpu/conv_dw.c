@@ -299,4 +299,4 @@ static void run_dw(cpu_context *cpu, const void *state, const conv_memory *m)
     clade_pool_for(cpu->pool, rows + (job.db ? 1 : 0), add_item, &job);
 }
 
-const conv_algorithm CPU_NAME(direct_dw) = {"direct", can, plan_dw, run_dw};
+const conv_algorithm CPU_NAME(direct_dw) = {"direct", true, can, plan_dw, run_dw};

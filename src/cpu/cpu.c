@@ -32,6 +32,7 @@ struct cpu_isa {
 #define ISA(isa)                                                                                   \
     void clade_cpu_ops_##isa(cpu_op *op);                                                          \
     clade_status clade_cpu_peak_##isa(void *context, double *flops, double *bytes);
+ISA(avx512bf16)
 ISA(avx512)
 ISA(avx2)
 ISA(baseline)
@@ -44,6 +45,7 @@ static bool runs_avx512(void)
     __builtin_cpu_init();
     return HAS("avx512f") && HAS("avx512vl") && HAS("avx512dq") && HAS("avx512bw") && HAS("fma");
 }
+static bool runs_avx512bf16(void) { return runs_avx512() && HAS("avx512bf16"); }
 static bool runs_avx2(void)
 {
     __builtin_cpu_init();
@@ -55,6 +57,8 @@ static bool runs_baseline(void) { return true; }
 /* The best first. */
 static const cpu_isa isas[] = {
 #if defined(__x86_64__) && !defined(CLADE_ONE_ISA)
+    {"avx512bf16", "AVX-512 with BF16", 16, runs_avx512bf16, clade_cpu_ops_avx512bf16,
+     clade_cpu_peak_avx512bf16, true},
     {"avx512", "AVX-512", 16, runs_avx512, clade_cpu_ops_avx512, clade_cpu_peak_avx512, true},
     {"avx2", "AVX2", 8, runs_avx2, clade_cpu_ops_avx2, clade_cpu_peak_avx2, true},
 #endif
@@ -140,6 +144,7 @@ static clade_status cpu_open(size_t index, const clade_device_options *options, 
     cpu_context *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return clade_fail(CLADE_ENOMEM, "cpu: out of memory");
     cpu->isa = isa;
+    cpu->math = options->math;
     cpu->limits = limits;
     isa->ops(cpu->op);
     status = clade_pool_create(options->threads, &cpu->pool);
@@ -199,22 +204,23 @@ static void *cpu_shared(void *context, void *handle)
     return handle;
 }
 
-static bool reads_halves(const cpu_op *op, const clade_args *args)
+static bool reads_halves(const cpu_context *cpu, clade_op id, const clade_args *args)
 {
-    return op->halves && op->halves(args);
+    const cpu_op *op = &cpu->op[id];
+    return op->halves && op->halves(cpu, args);
 }
 
 static bool cpu_takes_halves(void *context, const clade_call *call)
 {
     const cpu_context *cpu = context;
-    return reads_halves(&cpu->op[call->op], &call->args) || clade_cpu_cuts(call->op, &call->args);
+    return reads_halves(cpu, call->op, &call->args) || clade_cpu_cuts(call->op, &call->args);
 }
 
 static clade_status plan_call(cpu_context *cpu, clade_op id, const clade_args *args,
                               clade_plan *plan)
 {
     const cpu_op *op = &cpu->op[id];
-    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(op, args))
+    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(cpu, id, args))
         return clade_cpu_plan_slices(cpu, id, args, plan);
     return op->plan ? op->plan(cpu, args, plan) : CLADE_OK;
 }
@@ -223,7 +229,7 @@ static clade_status run_call(cpu_context *cpu, clade_op id, const clade_args *ar
                              const clade_plan *plan, void *workspace)
 {
     const cpu_op *op = &cpu->op[id];
-    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(op, args))
+    if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(cpu, id, args))
         return clade_cpu_run_slices(cpu, id, args, plan, workspace);
     return op->run(cpu, args, plan, workspace);
 }

@@ -10,6 +10,7 @@
 #include <clade/backend.h>
 
 typedef struct cpu_isa cpu_isa;
+typedef struct cpu_context cpu_context;
 
 /* How an op is done. Where `halves` is not set, a call with tensors of 16 bits is cut into slices
  * (halves.h). */
@@ -18,22 +19,23 @@ typedef struct cpu_op {
     clade_status (*run)(void *context, const clade_args *args, const clade_plan *plan,
                         void *workspace);
     /* Does it read and write the call's tensors of 16 bits itself? NULL: of none. */
-    bool (*halves)(const clade_args *args);
+    bool (*halves)(const cpu_context *cpu, const clade_args *args);
 } cpu_op;
 
-typedef struct cpu_context {
+struct cpu_context {
+    clade_math math;
     const cpu_isa *isa;
     clade_pool *pool;
     cpu_limits limits;
     cpu_op op[CLADE_OPS];
-} cpu_context;
+};
 
 const clade_backend *clade_cpu_backend(void);
 
 /* For `halves`. */
-static inline bool cpu_always(const clade_args *args)
+static inline bool cpu_always(const cpu_context *cpu, const clade_args *args)
 {
-    (void)args;
+    (void)cpu, (void)args;
     return true;
 }
 

@@ -94,7 +94,7 @@ static void run_forward(cpu_context *cpu, const void *state, const conv_memory *
     }
 }
 
-const conv_algorithm CPU_NAME(depthwise) = {"depthwise", can, plan_forward, run_forward};
+const conv_algorithm CPU_NAME(depthwise) = {"depthwise", false, can, plan_forward, run_forward};
 
 /* A pooled gradient as a convolution's: in full, in the workspace. */
 static const float *full_gradient(cpu_context *cpu, const int32_t dy[4], const conv_memory *m)
@@ -144,7 +144,7 @@ static void run_dx(cpu_context *cpu, const void *state, const conv_memory *m)
     }
 }
 
-const conv_algorithm CPU_NAME(depthwise_dx) = {"depthwise", can_dx, plan_dx, run_dx};
+const conv_algorithm CPU_NAME(depthwise_dx) = {"depthwise", false, can_dx, plan_dx, run_dx};
 
 /* ---- dw ---- */
 
@@ -234,4 +234,4 @@ static void run_dw(cpu_context *cpu, const void *state, const conv_memory *m)
     }
 }
 
-const conv_algorithm CPU_NAME(depthwise_dw) = {"depthwise", can_dw, plan_dw, run_dw};
+const conv_algorithm CPU_NAME(depthwise_dw) = {"depthwise", false, can_dw, plan_dw, run_dw};

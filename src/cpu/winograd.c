@@ -87,7 +87,7 @@ static void run_forward(cpu_context *cpu, const void *state, const conv_memory *
     run_tiles(cpu, &job, m);
 }
 
-const conv_algorithm CPU_NAME(winograd) = {"winograd", can, plan_forward, run_forward};
+const conv_algorithm CPU_NAME(winograd) = {"winograd", false, can, plan_forward, run_forward};
 
 static bool can_dx(const conv_problem *p)
 {
@@ -110,7 +110,7 @@ static void run_dx(cpu_context *cpu, const void *state, const conv_memory *m)
     run_tiles(cpu, &job, m);
 }
 
-const conv_algorithm CPU_NAME(winograd_dx) = {"winograd", can_dx, plan_dx, run_dx};
+const conv_algorithm CPU_NAME(winograd_dx) = {"winograd", false, can_dx, plan_dx, run_dx};
 
 /* ---- the weight gradient ---- */
 
@@ -235,4 +235,4 @@ static void run_dw(cpu_context *cpu, const void *state, const conv_memory *m)
     clade_pool_for(cpu->pool, (size_t)job.w.c + (m->db ? 1 : 0), gradient_item, &job);
 }
 
-const conv_algorithm CPU_NAME(winograd_dw) = {"winograd", can_dw, plan_dw, run_dw};
+const conv_algorithm CPU_NAME(winograd_dw) = {"winograd", true, can_dw, plan_dw, run_dw};
