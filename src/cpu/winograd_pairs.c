@@ -3,6 +3,10 @@
  * shared among threads as in winograd.c. */
 #include "cpu/pairs.h"
 
+/* With these points the sums over rounded transforms have less than half of the error that they
+ * have with 1 and 2, and a quarter at the corners of tiles. */
+#define WINOGRAD_P 0.75f
+#define WINOGRAD_Q 1.5f
 #define WINOGRAD_NUMBER bf16
 #define WINOGRAD_ONE(p) bf16_float(*(p))
 #define WINOGRAD_LOAD(p, lanes) bf16_load(p, lanes)
@@ -252,10 +256,12 @@ static void gradient_pairs(const pairs_sums *job, int32_t first, int32_t count, 
     for (int32_t t = 0; t < count; t += 2)
         for (int32_t k = 0; k < w->ks; k += VW) {
             u32 *to = e + (int64_t)(t / 2) * w->ks + k;
+            V sum = V_LOAD(db + k);
             for (int s = 0; s < 2; s++) {
                 if (t + s < count)
                     winograd_gradient_columns(w, winograd_find(w, first + t + s), job->dy + k,
-                                              w->pooled ? job->index + k : NULL, w->k - k, m[s]);
+                                              w->pooled ? job->index + k : NULL, w->k - k, m[s],
+                                              &sum);
                 else
                     memset(m[s], 0, sizeof m[s]);
             }
@@ -265,12 +271,10 @@ static void gradient_pairs(const pairs_sums *job, int32_t first, int32_t count, 
                 winograd_a(m[0] + 4 * i, o[0], 1);
                 winograd_a(m[1] + 4 * i, o[1], 1);
                 UNROLL
-                for (int j = 0; j < 6; j++) {
+                for (int j = 0; j < 6; j++)
                     pairs_store(to + (6 * i + j) * step, pairs_of(o[0][j], o[1][j]));
-                    if (6 * i + j == WINOGRAD_SUM_POINT)
-                        V_STORE(db + k, V_LOAD(db + k) + (o[0][j] + o[1][j]));
-                }
             }
+            V_STORE(db + k, sum);
         }
 }
 

@@ -138,7 +138,7 @@ static void run_conv2d(const clade_args *args)
     REAL *y = real_of(&a->y);
     if (tiles_allowed && conv_is_winograd(&g, &a->w, &a->y)) {
         winograd_job job = winograd_forward(a);
-        winograd_all(&job, real_of(&a->x), real_of(&a->w), b, y);
+        winograd_all(&job, &maps_plain, real_of(&a->x), real_of(&a->w), b, y);
         return;
     }
     for (int32_t n = 0; n < a->y.dim[0]; n++)
@@ -190,7 +190,7 @@ static void run_conv2d_dx(const clade_args *args)
     conv_geometry g = CONV_GEOMETRY(a);
     if (tiles_allowed && conv_is_winograd(&g, &a->w, &a->dx)) {
         winograd_job job = winograd_dx(a);
-        winograd_all(&job, real_of(&a->dy), real_of(&a->w), NULL, real_of(&a->dx));
+        winograd_all(&job, &maps_plain, real_of(&a->dy), real_of(&a->w), NULL, real_of(&a->dx));
         return;
     }
     dx_all(a, real_of(&a->dx), a->accumulate, false);
@@ -272,7 +272,7 @@ static void run_conv2d_dw(const clade_args *args)
     conv_geometry g = CONV_GEOMETRY(a);
     if (tiles_allowed && conv_is_winograd_dw(&g, &a->dw, &a->dy)) {
         winograd_job job = winograd_dw(a);
-        winograd_weights(&job, real_of(&a->x), real_of(&a->dy), real_of(&a->dw),
+        winograd_weights(&job, &maps_plain, real_of(&a->x), real_of(&a->dy), real_of(&a->dw),
                          clade_tensor_present(&a->db) ? real_of(&a->db) : NULL);
         return;
     }
@@ -287,6 +287,15 @@ static void run_conv2d_dw(const clade_args *args)
 
 #ifdef CLADE_ORACLE
 
+/* Those of a call whose transforms may be rounded. Who does not round them may take the plain ones:
+ * their float32 is so much better that its error is less. */
+static bool is_fine(clade_products products) { return products == CLADE_FACTORS_BFLOAT16; }
+static const winograd_maps *maps_of(clade_products products)
+{
+    return is_fine(products) ? &maps_fine : &maps_plain;
+}
+static int rounds_more(clade_products products) { return is_fine(products) ? rounds_fine : 0; }
+
 static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -296,13 +305,14 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
     const double *b = clade_tensor_present(&a->b) ? real_of(&a->b) : NULL;
     bool tiles = conv_is_winograd(&g, &a->w, &a->y);
     int64_t taps = (int64_t)a->w.dim[0] * a->w.dim[1];
-    double gamma = clade_gamma(tiles ? rounds_b + rounds_g + a->w.dim[2] + rounds_a + 1
+    double gamma = clade_gamma(tiles ? rounds_b + rounds_g + a->w.dim[2] + rounds_a + 1 +
+                                           rounds_more(a->products)
                                      : taps * a->w.dim[2] + 1) +
                    clade_products_error(a->products);
     if (tiles) {
         winograd_job job = winograd_forward(a);
         job.act = CLADE_LINEAR;
-        winograd_all(&job, real_of(&a->x), real_of(&a->w), NULL, bound);
+        winograd_all(&job, maps_of(a->products), real_of(&a->x), real_of(&a->w), NULL, bound);
     }
     for (int32_t n = 0; n < a->y.dim[0]; n++)
         for (int32_t oh = 0; oh < a->y.dim[1]; oh++)
@@ -336,8 +346,8 @@ static void bound_conv2d_dx(const clade_args *args, size_t slot, double *bound)
     if (conv_is_winograd(&g, &a->w, &a->dx)) {
         winograd_job job = winograd_dx(a);
         job.accumulate = 0;
-        winograd_all(&job, real_of(&a->dy), real_of(&a->w), NULL, bound);
-        terms = rounds_b + rounds_g + a->w.dim[3] + rounds_a;
+        winograd_all(&job, maps_of(a->products), real_of(&a->dy), real_of(&a->w), NULL, bound);
+        terms = rounds_b + rounds_g + a->w.dim[3] + rounds_a + rounds_more(a->products);
     } else {
         dx_all(a, bound, 0, true);
     }
@@ -355,9 +365,10 @@ static void bound_conv2d_dw(const clade_args *args, size_t slot, double *bound)
     if (conv_is_winograd_dw(&g, &a->dw, &a->dy)) {
         winograd_job job = winograd_dw(a);
         job.accumulate = 0;
-        winograd_weights(&job, real_of(&a->x), real_of(&a->dy), slot == 2 ? bound : NULL,
-                         slot == 2 ? NULL : bound);
-        terms = rounds_b + rounds_a_dy + job.per_chunk + job.chunks + rounds_g_dw;
+        winograd_weights(&job, slot == 2 ? maps_of(a->products) : &maps_plain, real_of(&a->x),
+                         real_of(&a->dy), slot == 2 ? bound : NULL, slot == 2 ? NULL : bound);
+        terms = rounds_b + rounds_a_dy + job.per_chunk + job.chunks + rounds_g_dw +
+                rounds_more(a->products);
     } else if (slot == 2) {
         dw_all(a, bound, 0, true);
     } else {

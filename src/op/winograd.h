@@ -6,7 +6,10 @@
  * the filter and e the tile's gradient,
  *   y  = Aᵀ [Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B)] A
  *   dw = Gᵀ [Σ over tiles (Bᵀ d B) ⊙ (A e Aᵀ)] G
- * where ⊙ is taken at each of the 36 points. */
+ * where ⊙ is taken at each of the 36 points.
+ *
+ * In fast math what is multiplied may be rounded to bfloat16. Then sums that nearly cancel cost
+ * digits, and other points, 0, ±3/4, ±3/2 and infinity, cost less than half as many. */
 #ifndef CLADE_OP_WINOGRAD_H
 #define CLADE_OP_WINOGRAD_H
 
@@ -15,6 +18,12 @@
 
 /* How many roundings a number goes through at most in the transforms of both directions. */
 enum { rounds_b = 4, rounds_g = 8, rounds_a = 6, rounds_a_dy = 4, rounds_g_dw = 8 };
+
+/* The transforms of one direction. */
+typedef struct winograd_maps {
+    void (*bt)(const REAL *a, REAL *o), (*g)(const REAL *a, REAL *o), (*at)(const REAL *a, REAL *o);
+    void (*a)(const REAL *a, REAL *o), (*gt)(const REAL *a, REAL *o);
+} winograd_maps;
 
 #ifdef CLADE_ORACLE
 
@@ -29,6 +38,7 @@ enum { rounds_b = 4, rounds_g = 8, rounds_a = 6, rounds_a_dy = 4, rounds_g_dw = 
                 if (m[i][j] != 0) o[i] += m[i][j] * fabs(a[j]);                                    \
         }                                                                                          \
     }
+/* Of the points 0, ±1, ±2 and infinity. */
 ABSOLUTE(times_bt, 6, 6, {4, 0, 5, 0, 1, 0}, {0, 4, 4, 1, 1, 0}, {0, 4, 4, 1, 1, 0},
          {0, 2, 1, 2, 1, 0}, {0, 2, 1, 2, 1, 0}, {0, 4, 0, 5, 0, 1})
 ABSOLUTE(times_g, 6, 3, {1 / 4.0, 0, 0}, {1 / 6.0, 1 / 6.0, 1 / 6.0}, {1 / 6.0, 1 / 6.0, 1 / 6.0},
@@ -39,7 +49,27 @@ ABSOLUTE(times_a, 6, 4, {1, 0, 0, 0}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 2, 4, 8}, 
          {0, 0, 0, 1})
 ABSOLUTE(times_gt, 3, 6, {1 / 4.0, 1 / 6.0, 1 / 6.0, 1 / 24.0, 1 / 24.0, 0},
          {0, 1 / 6.0, 1 / 6.0, 1 / 12.0, 1 / 12.0, 0}, {0, 1 / 6.0, 1 / 6.0, 1 / 6.0, 1 / 6.0, 1})
+/* Of 0, ±3/4, ±3/2 and infinity, for transforms that are rounded to bfloat16. */
+ABSOLUTE(times_bt_fine, 6, 6, {81 / 64.0, 0, 45 / 16.0, 0, 1, 0},
+         {0, 27 / 16.0, 9 / 4.0, 3 / 4.0, 1, 0}, {0, 27 / 16.0, 9 / 4.0, 3 / 4.0, 1, 0},
+         {0, 27 / 32.0, 9 / 16.0, 3 / 2.0, 1, 0}, {0, 27 / 32.0, 9 / 16.0, 3 / 2.0, 1, 0},
+         {0, 81 / 64.0, 0, 45 / 16.0, 0, 1})
+ABSOLUTE(times_g_fine, 6, 3, {64 / 81.0, 0, 0}, {128 / 243.0, 32 / 81.0, 8 / 27.0},
+         {128 / 243.0, 32 / 81.0, 8 / 27.0}, {32 / 243.0, 16 / 81.0, 8 / 27.0},
+         {32 / 243.0, 16 / 81.0, 8 / 27.0}, {0, 0, 1})
+ABSOLUTE(times_at_fine, 4, 6, {1, 1, 1, 1, 1, 0}, {0, 3 / 4.0, 3 / 4.0, 3 / 2.0, 3 / 2.0, 0},
+         {0, 9 / 16.0, 9 / 16.0, 9 / 4.0, 9 / 4.0, 0},
+         {0, 27 / 64.0, 27 / 64.0, 27 / 8.0, 27 / 8.0, 1})
+ABSOLUTE(times_a_fine, 6, 4, {1, 0, 0, 0}, {1, 3 / 4.0, 9 / 16.0, 27 / 64.0},
+         {1, 3 / 4.0, 9 / 16.0, 27 / 64.0}, {1, 3 / 2.0, 9 / 4.0, 27 / 8.0},
+         {1, 3 / 2.0, 9 / 4.0, 27 / 8.0}, {0, 0, 0, 1})
+ABSOLUTE(times_gt_fine, 3, 6, {64 / 81.0, 128 / 243.0, 128 / 243.0, 32 / 243.0, 32 / 243.0, 0},
+         {0, 32 / 81.0, 32 / 81.0, 16 / 81.0, 16 / 81.0, 0},
+         {0, 8 / 27.0, 8 / 27.0, 8 / 27.0, 8 / 27.0, 1})
 #undef ABSOLUTE
+static const winograd_maps maps_fine = {times_bt_fine, times_g_fine, times_at_fine, times_a_fine,
+                                        times_gt_fine};
+enum { rounds_fine = 4 }; /* more of them than there are with ±1 and ±2 */
 
 #else
 
@@ -99,6 +129,8 @@ static void times_gt(const float *a, float *o)
 
 #endif
 
+static const winograd_maps maps_plain = {times_bt, times_g, times_at, times_a, times_gt};
+
 /* A transform of both directions, columns first: in [from][from], out [to][to] with elements `step`
  * apart. */
 static void both_ways(void (*times)(const REAL *a, REAL *o), int from, int to, const REAL *in,
@@ -139,8 +171,8 @@ static void find_tile(const winograd_job *job, int64_t t, int64_t *n, int32_t *r
 }
 
 /* The source that a tile reads of channel i, transformed. */
-static void transform_source(const winograd_job *job, const REAL *source, int64_t t, int32_t i,
-                             REAL u[36])
+static void transform_source(const winograd_job *job, const winograd_maps *maps, const REAL *source,
+                             int64_t t, int32_t i, REAL u[36])
 {
     REAL window[36];
     int64_t n;
@@ -148,34 +180,35 @@ static void transform_source(const winograd_job *job, const REAL *source, int64_
     find_tile(job, t, &n, &row, &column);
     read_window(source + n * job->h * job->w * job->c + i, job->h, job->w, job->c, row - job->top,
                 column - job->left, 6, window);
-    both_ways(times_bt, 6, 6, window, u, 1);
+    both_ways(maps->bt, 6, 6, window, u, 1);
 }
 
 /* Results first … first + count of tile t: sums[pixel][result]. */
-static void sum_tile(const winograd_job *job, const REAL *source, const REAL *w, int64_t t,
-                     int32_t first, int32_t count, REAL sums[16][winograd_block])
+static void sum_tile(const winograd_job *job, const winograd_maps *maps, const REAL *source,
+                     const REAL *w, int64_t t, int32_t first, int32_t count,
+                     REAL sums[16][winograd_block])
 {
     REAL m[36][winograd_block] = {{0}}, u[36], v[36], tap[9], tile[16];
     for (int32_t i = 0; i < job->c; i++) {
-        transform_source(job, source, t, i, u);
+        transform_source(job, maps, source, t, i, u);
         for (int32_t o = 0; o < count; o++) {
             for (int s = 0; s < 9; s++)
                 tap[s] = job->reversed ? w[((int64_t)(8 - s) * job->k + first + o) * job->c + i]
                                        : w[((int64_t)s * job->c + i) * job->k + first + o];
-            both_ways(times_g, 3, 6, tap, v, 1);
+            both_ways(maps->g, 3, 6, tap, v, 1);
             for (int p = 0; p < 36; p++) m[p][o] = REAL_FMA(u[p], v[p], m[p][o]);
         }
     }
     for (int32_t o = 0; o < count; o++) {
         for (int p = 0; p < 36; p++) u[p] = m[p][o];
-        both_ways(times_at, 6, 4, u, tile, 1);
+        both_ways(maps->at, 6, 4, u, tile, 1);
         for (int p = 0; p < 16; p++) sums[p][o] = tile[p];
     }
 }
 
 /* out = act(sum + b), or out += sum. */
-static void winograd_all(const winograd_job *job, const REAL *source, const REAL *w, const REAL *b,
-                         REAL *out)
+static void winograd_all(const winograd_job *job, const winograd_maps *maps, const REAL *source,
+                         const REAL *w, const REAL *b, REAL *out)
 {
     REAL sums[16][winograd_block];
     for (int64_t t = 0; t < job->tiles; t++)
@@ -184,7 +217,7 @@ static void winograd_all(const winograd_job *job, const REAL *source, const REAL
             int64_t n;
             int32_t row, column;
             find_tile(job, t, &n, &row, &column);
-            sum_tile(job, source, w, t, first, count, sums);
+            sum_tile(job, maps, source, w, t, first, count, sums);
             for (int p = 0; p < 16; p++) {
                 int32_t y = row + p / 4, x = column + p % 4;
                 if (y >= job->oh || x >= job->ow) continue;
@@ -199,9 +232,9 @@ static void winograd_all(const winograd_job *job, const REAL *source, const REAL
 
 /* Channel i's weight gradients for filters first … first + count, and those filters' bias
  * gradients. */
-static void sum_weights(const winograd_job *job, const REAL *x, const REAL *dy, int32_t i,
-                        int32_t first, int32_t count, REAL dw[9][winograd_block],
-                        REAL db[winograd_block])
+static void sum_weights(const winograd_job *job, const winograd_maps *maps, const REAL *x,
+                        const REAL *dy, int32_t i, int32_t first, int32_t count,
+                        REAL dw[9][winograd_block], REAL db[winograd_block])
 {
     REAL total[36][winograd_block] = {{0}}, window[16], u[36], v[36], taps[9];
     for (int32_t o = 0; o < count; o++) db[o] = 0;
@@ -212,13 +245,13 @@ static void sum_weights(const winograd_job *job, const REAL *x, const REAL *dy, 
             int64_t n;
             int32_t row, column;
             find_tile(job, t, &n, &row, &column);
-            transform_source(job, x, t, i, u);
+            transform_source(job, maps, x, t, i, u);
             for (int32_t o = 0; o < count; o++) {
                 read_window(dy + n * job->oh * job->ow * job->k + first + o, job->oh, job->ow,
                             job->k, row, column, 4, window);
-                both_ways(times_a, 4, 6, window, v, 1);
+                both_ways(maps->a, 4, 6, window, v, 1);
                 for (int p = 0; p < 36; p++) sum[p][o] = REAL_FMA(u[p], v[p], sum[p][o]);
-                bias[o] += v[7]; /* the sum of the tile's gradient */
+                bias[o] += v[7]; /* with ±1 the sum of the tile's gradient */
             }
         }
         for (int32_t o = 0; o < count; o++) {
@@ -228,20 +261,20 @@ static void sum_weights(const winograd_job *job, const REAL *x, const REAL *dy, 
     }
     for (int32_t o = 0; o < count; o++) {
         for (int p = 0; p < 36; p++) u[p] = total[p][o];
-        both_ways(times_gt, 6, 3, u, taps, 1);
+        both_ways(maps->gt, 6, 3, u, taps, 1);
         for (int p = 0; p < 9; p++) dw[p][o] = taps[p];
     }
 }
 
 /* dw and db, either of which may be NULL. */
-static void winograd_weights(const winograd_job *job, const REAL *x, const REAL *dy, REAL *dw,
-                             REAL *db)
+static void winograd_weights(const winograd_job *job, const winograd_maps *maps, const REAL *x,
+                             const REAL *dy, REAL *dw, REAL *db)
 {
     REAL sums[9][winograd_block], bias[winograd_block];
     for (int32_t i = 0; i < (dw ? job->c : 1); i++)
         for (int32_t first = 0; first < job->k; first += winograd_block) {
             int32_t left = job->k - first, count = left < winograd_block ? left : winograd_block;
-            sum_weights(job, x, dy, i, first, count, sums, bias);
+            sum_weights(job, maps, x, dy, i, first, count, sums, bias);
             for (int32_t o = 0; o < count; o++) {
                 for (int t = 0; dw && t < 9; t++)
                     put(&dw[((int64_t)t * job->c + i) * job->k + first + o], sums[t][o],
