@@ -75,8 +75,11 @@ bool clade_case_store(const clade_op_info *source, const clade_case *test, clade
         args.slot[i].dtype = dtype;
         any = true;
     }
-    if (any) clade_call_text(source->op, &args, text);
-    return any;
+    if (!any) return false;
+    clade_products *products = clade_param_of(source, &args, "products");
+    if (products) *products = dtype == CLADE_BF16 ? CLADE_FACTORS_BFLOAT16 : CLADE_FACTORS_FLOAT16;
+    clade_call_text(source->op, &args, text);
+    return true;
 }
 
 static bool store_halves(conform_run *run, const clade_op_info *source, const clade_case *test,
