@@ -1,6 +1,7 @@
 /* The convolution ops on the CPU: which algorithms there are for each, and where its tensors lie.
  * The fused ops are the plain ones with another epilogue, or with one side pooled. */
 #include "cpu/conv.h"
+#include "cpu/products.h"
 #include "op/conv_norm.h"
 #include "op/conv_pool.h"
 
@@ -36,14 +37,6 @@ static clade_status choose(const conv_algorithm *const *table, const cpu_context
     return CLADE_OK;
 }
 
-/* May tensors of these formats be multiplied as bfloat16? */
-static bool is_pairs(const cpu_context *cpu, clade_products products, clade_dtype a, clade_dtype b,
-                     clade_dtype c)
-{
-    return cpu->math == CLADE_FAST && products == CLADE_FACTORS_BFLOAT16 && a == CLADE_BF16 &&
-           b == CLADE_BF16 && c == CLADE_BF16;
-}
-
 /* An op's plan, and whether it takes tensors of 16 bits, of what problem_OP() makes of it. */
 #define CONV_OP(op, table)                                                                         \
     static clade_status plan_##op(void *context, const clade_args *args, clade_plan *plan)         \
@@ -70,7 +63,7 @@ static conv_problem problem_conv2d(const cpu_context *cpu, const clade_args *arg
     const clade_conv2d_args *a = &args->conv2d;
     return (conv_problem){
         .args = {.conv2d = *a},
-        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
     };
 }
 CONV_OP(conv2d, forward)
@@ -134,7 +127,7 @@ static conv_problem problem_conv2d_maxpool(const cpu_context *cpu, const clade_a
         .args = {.conv2d = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g))},
         .pooled = true,
         .indexed = clade_tensor_present(&a->index),
-        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
     };
 }
 CONV_OP(conv2d_maxpool, forward)
@@ -161,7 +154,7 @@ static conv_problem problem_conv2d_dx(const cpu_context *cpu, const clade_args *
     const clade_conv2d_dx_args *a = &args->conv2d_dx;
     return (conv_problem){
         .args = {.conv2d_dx = *a},
-        .pairs = is_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
     };
 }
 CONV_OP(conv2d_dx, backward)
@@ -184,7 +177,7 @@ static conv_problem problem_conv2d_maxpool_dx(const cpu_context *cpu, const clad
     return (conv_problem){
         .args = {.conv2d_dx = conv_pool_conv_dx(a, conv_pool_full(&a->dx, &a->w, &g))},
         .pooled = true,
-        .pairs = is_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
     };
 }
 CONV_OP(conv2d_maxpool_dx, backward)
@@ -208,7 +201,7 @@ static conv_problem problem_conv2d_dw(const cpu_context *cpu, const clade_args *
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
     return (conv_problem){
         .args = {.conv2d_dw = *a},
-        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
     };
 }
 CONV_OP(conv2d_dw, weights)
@@ -232,7 +225,7 @@ static conv_problem problem_conv2d_maxpool_dw(const cpu_context *cpu, const clad
     conv_problem p = {
         .args = {.conv2d_dw = conv_pool_conv_dw(a, conv_pool_full(&a->x, &a->dw, &g))},
         .pooled = true,
-        .pairs = is_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
     };
     p.args.conv2d_dw.dy.dtype = a->dy.dtype;
     return p;

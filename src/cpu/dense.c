@@ -1,4 +1,5 @@
 /* dense and its gradients on the CPU by register tiles. */
+#include "cpu/dense_pairs.h"
 #include "cpu/tile.h"
 
 #include "../../kernels/activation.clh"
@@ -309,9 +310,43 @@ static clade_status dense_dw(void *context, const clade_args *args, const clade_
     return CLADE_OK;
 }
 
+#ifdef __AVX512BF16__
+/* In pairs where the call takes them, else as above; `halves` says what of 16 bits that takes. */
+#define DENSE_OP(op, takes)                                                                        \
+    static clade_status plan_either_##op(void *context, const clade_args *args, clade_plan *plan)  \
+    {                                                                                              \
+        const cpu_op *const pairs = &CPU_NAME(op##_pairs);                                         \
+        return (pairs->halves(context, args) ? pairs->plan : plan_##op)(context, args, plan);      \
+    }                                                                                              \
+    static clade_status either_##op(void *context, const clade_args *args, const clade_plan *plan, \
+                                    void *workspace)                                               \
+    {                                                                                              \
+        const cpu_op *const pairs = &CPU_NAME(op##_pairs);                                         \
+        return (pairs->halves(context, args) ? pairs->run : op)(context, args, plan, workspace);   \
+    }                                                                                              \
+    static bool halves_##op(const cpu_context *cpu, const clade_args *args)                        \
+    {                                                                                              \
+        return (takes) || CPU_NAME(op##_pairs).halves(cpu, args);                                  \
+    }
+DENSE_OP(dense, false)
+DENSE_OP(dense_dx, false)
+DENSE_OP(dense_dw, true)
+
+void CPU_NAME(dense)(cpu_op *op)
+{
+#define SET(name)                                                                                  \
+    op[CLADE_OP_##name] =                                                                          \
+        (cpu_op){.plan = plan_either_##name, .run = either_##name, .halves = halves_##name}
+    SET(dense);
+    SET(dense_dx);
+    SET(dense_dw);
+#undef SET
+}
+#else
 void CPU_NAME(dense)(cpu_op *op)
 {
     op[CLADE_OP_dense] = (cpu_op){.plan = plan_dense, .run = dense};
     op[CLADE_OP_dense_dx] = (cpu_op){.plan = plan_dense_dx, .run = dense_dx};
     op[CLADE_OP_dense_dw] = (cpu_op){.plan = plan_dense_dw, .run = dense_dw, .halves = cpu_always};
 }
+#endif

@@ -46,8 +46,7 @@ static void pack_item(void *user, size_t item, int thread)
     const bf16 *w = job->w + (int64_t)r * g->run * g->k + o;
     u32 *to = job->weights + item * (size_t)job->pairs * VW;
     for (int32_t i = 0; i < g->run; i += 2, w += 2 * g->k, to += VW)
-        pairs_store(to, pairs_of(bf16_load(w, g->k - o),
-                                 i + 1 < g->run ? bf16_load(w + g->k, g->k - o) : V_SPLAT(0.0f)));
+        pairs_store(to, pairs_join(w, i + 1 < g->run ? w + g->k : NULL, g->k - o));
 }
 
 /* What a row of results reads: its taps, the first one's row, and how far apart rows are. */

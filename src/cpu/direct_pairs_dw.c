@@ -39,9 +39,8 @@ static void pair_gradient(const pairs_gradient *job, int64_t n, int32_t oh, u32 
     const bf16 *dy = job->dy + (n * g->oh + oh) * g->ow * g->k;
     for (int32_t i = 0; i < job->pairs; i++, dy += 2 * g->k, to += g->lanes)
         for (int32_t o = 0; o < g->k; o += VW)
-            pairs_store(to + o, pairs_of(bf16_load(dy + o, g->k - o),
-                                         2 * i + 1 < g->ow ? bf16_load(dy + g->k + o, g->k - o)
-                                                           : V_SPLAT(0.0f)));
+            pairs_store(to + o,
+                        pairs_join(dy + o, 2 * i + 1 < g->ow ? dy + g->k + o : NULL, g->k - o));
 }
 
 /* The same from the gradient of 2 × 2 windows. */

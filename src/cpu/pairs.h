@@ -37,6 +37,16 @@ INLINE V_pairs pairs_of(V low, V high)
                                     (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
 }
 
+/* The first `lanes`, or all, of two rows of numbers; high: NULL: zeros. */
+INLINE V_pairs pairs_join(const bf16 *low, const bf16 *high, int lanes)
+{
+    const __mmask16 mask = lanes >= VW ? 0xffff : (__mmask16)((1u << lanes) - 1);
+    const V_pairs l = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, low));
+    if (!high) return l;
+    const V_pairs h = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, high));
+    return _mm512_or_si512(l, _mm512_slli_epi32(h, 16));
+}
+
 INLINE void pairs_store(u32 *p, V_pairs v) { _mm512_storeu_si512(p, v); }
 
 /* acc + low a · low b + high a · high b, in each lane. */
