@@ -234,13 +234,13 @@ const char *clade_conform_call(const clade_op_info *info, const clade_case *test
 /* The next of an op's cases that --case, --quick and --random choose, from number *i on, or NULL.
  */
 const clade_case *clade_conform_case(const conform_run *run, const clade_op_info *info, size_t *i);
+/* The call of a case of `source` with its FLOAT slots in a format of 16 bits, to which its factors
+ * may be rounded; false: it has none, or says itself how they are stored. */
+bool clade_case_store(const clade_op_info *source, const clade_case *test, clade_dtype dtype,
+                      char text[CLADE_CALL_TEXT_SIZE]);
 /* The next of the same cases, from number *i on, with tensors of 16 bits in all FLOAT slots:
  * "NAME-bf16" of small cases, and "NAME-f16" of the first; or NULL, and with --quick none. Lasts
  * until the next one. */
-/* The call of a case of `source` with its FLOAT slots in a format of 16 bits; false: it has none,
- * or says itself how they are stored. */
-bool clade_case_store(const clade_op_info *source, const clade_case *test, clade_dtype dtype,
-                      char text[CLADE_CALL_TEXT_SIZE]);
 const clade_case *clade_conform_half_case(conform_run *run, const clade_op_info *info, size_t *i);
 /* Draws an op's cases if --random asks for them; before the first of them is asked for. */
 clade_status clade_conform_draw_cases(conform_run *run, const clade_op_info *info);
