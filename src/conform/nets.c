@@ -100,12 +100,15 @@ static clade_status create_net(contest *c, const clade_graph *graph, const clade
 }
 
 /* Where the device rounds factors of products, by as much more as that makes of a layer's three
- * products, forward and of both gradients; factors of mixed precisions have 16 bits already. */
+ * products, forward and of both gradients. Factors of mixed precisions have 16 bits already, but
+ * not the transforms of Winograd's tiles, which fast math may round to bfloat16. */
 static double spread_on(const clade_device *device, clade_precision precision)
 {
     const clade_products products = clade_precision_factors(precision);
     const bool rounded =
-        precision == CLADE_PRECISION_TF32 && clade_device_products(device, products, NULL);
+        precision == CLADE_PRECISION_TF32
+            ? clade_device_products(device, products, NULL) != NULL
+            : products == CLADE_FACTORS_BFLOAT16 && clade_device_math(device) == CLADE_FAST;
     return twin_spread + (rounded ? 3 * clade_products_error(products) : 0);
 }
 

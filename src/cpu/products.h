@@ -4,7 +4,8 @@
 
 #include "cpu/cpu.h"
 
-/* Those of fast math whose tensors, of these dtypes, are bfloat16, as factors of products may be. */
+/* Those of fast math whose tensors, of these dtypes, are bfloat16, as factors of products may be.
+ */
 static inline bool cpu_takes_pairs(const cpu_context *cpu, clade_products products, clade_dtype a,
                                    clade_dtype b, clade_dtype c)
 {

@@ -30,7 +30,8 @@ static const char *const modes[] = {"all",  "ops",    "grad",    "layers",
                                     "nets", "matrix", "support", NULL};
 static const char *const maths[] = {"exact", "fast", NULL};
 static const char *const formats[] = {"table", "json", "markdown", NULL};
-static const char *const kernels[] = {"cpu", "gpu", "sse2", "avx2", "avx512", "avx512bf16", "neon", NULL};
+static const char *const kernels[] = {"cpu",    "gpu",        "sse2", "avx2",
+                                      "avx512", "avx512bf16", "neon", NULL};
 static const char *const algorithms[] = {"direct", "implicit", "matrix", "winograd", "gemm", NULL};
 static const char *const limit_sets[] = {"tiny", NULL};
 static const char *const passes[] = {"both", "0", "1", NULL};
