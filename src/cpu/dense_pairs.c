@@ -246,11 +246,7 @@ INLINE_FOR void put_inputs(const pairs_dw *job, const int count, const u32 *x, i
         float *dw = job->dw + (int64_t)i * job->out + o;
         const int lanes = job->out - o;
         EACH_PIXEL(j, count)
-        {
-            if (job->accumulate)
-                acc[j][0] = conv_load(dw + j * (int64_t)job->out, lanes) + acc[j][0];
-            conv_store(dw + j * (int64_t)job->out, acc[j][0], lanes);
-        }
+        pairs_put(dw + j * (int64_t)job->out, acc[j][0], job->accumulate, lanes);
     }
 }
 
@@ -300,7 +296,7 @@ static void add_bias(const pairs_dw *job, float *db)
         V sum = V_SPLAT(0.0f);
         for (int32_t n = 0; n < job->n; n++)
             sum = sum + bf16_load(job->dy + (int64_t)n * job->out + o, lanes);
-        conv_store(db + o, job->accumulate ? conv_load(db + o, lanes) + sum : sum, lanes);
+        pairs_put(db + o, sum, job->accumulate, lanes);
     }
 }
 

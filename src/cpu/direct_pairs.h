@@ -3,8 +3,9 @@
 #ifndef CLADE_CPU_DIRECT_PAIRS_H
 #define CLADE_CPU_DIRECT_PAIRS_H
 
+#include "cpu/pairs.h" /* says what kernels' tensors are */
+
 #include "cpu/conv.h"
-#include "cpu/pairs.h"
 #include "cpu/tile.h"
 
 typedef struct pairs_geometry {

@@ -188,8 +188,7 @@ static void add_item(void *user, size_t item, int thread)
     for (int32_t o = 0; o < g->k; o += VW) {
         V sum = V_SPLAT(0.0f);
         for (int32_t i = 0; i < job->chunks; i++) sum = sum + V_LOAD(part + (size_t)i * step + o);
-        if (job->accumulate) sum = sum + conv_load(out + o, g->k - o);
-        conv_store(out + o, sum, g->k - o);
+        pairs_put(out + o, sum, job->accumulate, g->k - o);
     }
 }
 

@@ -4,7 +4,7 @@
 #ifndef CLADE_CPU_PAIRS_H
 #define CLADE_CPU_PAIRS_H
 
-#include "../../kernels/conv.clh"
+#include "../../kernels/vector.clh"
 
 typedef uint16_t bf16;
 typedef __m512i V_pairs; /* lane l: low 16 bits, high 16 bits */
@@ -26,6 +26,19 @@ INLINE void bf16_store(bf16 *p, V v, int lanes)
 }
 
 INLINE float bf16_float(bf16 h) { return FLOAT_OF((u32)h << 16); }
+
+/* What kernels' tensors are (stored.clh). */
+#define STORED_GIVEN
+typedef bf16 stored;
+#define S_LOAD(p) bf16_float(*(p))
+#define S_STORE(p, value) bf16_store(p, V_SPLAT(value), 1)
+#define SV_LOAD(p) bf16_load(p, VW)
+#define SV_STORE(p, v) bf16_store(p, v, VW)
+#define SV_LOAD_PART(p, n) bf16_load(p, n)
+#define SV_STORE_PART(p, v, n) bf16_store(p, v, n)
+#define S_LANES_LOAD(p, lanes) bf16_load(p, lanes)
+#define S_LANES_STORE(p, v, lanes) bf16_store(p, v, lanes)
+#include "../../kernels/conv.clh"
 
 /* Both rounded. */
 INLINE V_pairs pairs_of(V low, V high)
@@ -113,6 +126,16 @@ INLINE_FOR void pairs_weights(V acc[TILE_PIXELS][TILE_VECTORS], const int pb, co
         const V_pairs xv = pairs_splat_one(x + j);
         EACH_VECTOR(v, nv) acc[j][v] = pairs_add(acc[j][v], xv, d[v]);
     }
+}
+
+/* Sums of a weight's gradient, the first `lanes` or all, where they belong or to what is there. */
+INLINE void pairs_put(float *p, V sum, int accumulate, int lanes)
+{
+    if (accumulate) sum = sum + (lanes >= VW ? V_LOAD(p) : V_LOAD_PART(p, lanes));
+    if (lanes >= VW)
+        V_STORE(p, sum);
+    else
+        V_STORE_PART(p, sum, lanes);
 }
 
 #endif

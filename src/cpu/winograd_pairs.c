@@ -1,17 +1,12 @@
 /* Convolution by Winograd's tiles of bfloat16 tensors, in fast math: transforms in float32, and
  * their results rounded to bfloat16, whose products are summed in float32. Blocks of tiles are
  * shared among threads as in winograd.c. */
-#include "cpu/pairs.h"
+#include "cpu/pairs.h" /* says what kernels' tensors are */
 
 /* With these points the sums over rounded transforms have less than half of the error that they
  * have with 1 and 2, and a quarter at the corners of tiles. */
 #define WINOGRAD_P 0.75f
 #define WINOGRAD_Q 1.5f
-#define WINOGRAD_NUMBER bf16
-#define WINOGRAD_ONE(p) bf16_float(*(p))
-#define WINOGRAD_LOAD(p, lanes) bf16_load(p, lanes)
-#define WINOGRAD_STORE(p, v, lanes) bf16_store(p, v, lanes)
-#define WINOGRAD_REST(f, p, n) ((void)(p)) /* can() has seen that there is none */
 
 #include "cpu/conv.h"
 #include "op/winograd_plan.h"
