@@ -26,7 +26,7 @@ typedef struct functional {
 static size_t block_bytes(const clade_tensor *t)
 {
     size_t n = clade_tensor_count(t);
-    size_t size = t->dtype == CLADE_F32 ? sizeof(double) : clade_dtype_size(t->dtype);
+    size_t size = clade_dtype_is_float(t->dtype) ? sizeof(double) : clade_dtype_size(t->dtype);
     return n ? n * size : 1;
 }
 

@@ -189,6 +189,17 @@ static void differentiating(void)
     CHECK(summary.excluded * 20 < summary.compared && summary.device.id[0] == 0);
 }
 
+/* In double, whatever a call's tensors are stored as. */
+static void differentiating_halves(void)
+{
+    clade_conform_options o = {.modes = CLADE_CONFORM_GRAD,
+                               .case_name = "conv2d x:f16=1x4x5x3 w:f16=3x3x3x4 pad=1,1,1,1"};
+    clade_conform_summary summary;
+    seen s = {0};
+    CHECK_OK(clade_conform_run(&o, look, &s, &summary));
+    CHECK(summary.failed == 0 && summary.passed == 2 && summary.excluded == 0);
+}
+
 static void chains(void)
 {
     clade_conform_options o = {
@@ -207,6 +218,7 @@ int main(void)
     halves();
     seeding();
     differentiating();
+    differentiating_halves();
     chains();
     return TEST_END();
 }
