@@ -68,7 +68,8 @@ static void check_broken_kernel(const char *kernels)
         return;
     }
     static const char *const files[] = {"activation.clh", "elements.clh", "math.clh",
-                                        "opencl.clh",     "portable.clh", "activation.cl"};
+                                        "opencl.clh",     "portable.clh", "stored.clh",
+                                        "vector.clh",     "activation.cl"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         copy_kernel(kernels, folder, files[i], "");
     setenv("CLADE_KERNELS", folder, 1);
