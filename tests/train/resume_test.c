@@ -209,7 +209,7 @@ static void test_taken(const world *w)
     CHECK(taken >= 0 && flock(taken, LOCK_EX | LOCK_NB) == 0);
     for (int resume = 0; resume < 2; resume++)
         CHECK_FAILS(train(&own, run, resume, NULL, NULL), CLADE_EINVAL,
-                    "whole: another process is training in this folder");
+                    "whole: another process is at work in this folder");
     close(taken);
     CHECK_FAILS(train(&own, run, false, NULL, NULL), CLADE_EINVAL,
                 "whole: the folder is not empty");
