@@ -18,7 +18,7 @@ extern "C" {
  * Other changes only add members at the end of structs, and ops, which are found by name: a plugin
  * goes on working, and runs ops that it does not know, or whose arguments have grown, by the
  * reference. */
-#define CLADE_BACKEND_ABI 3
+#define CLADE_BACKEND_ABI 4
 
 /* Memory as the front end keeps it. */
 struct clade_buffer {
@@ -90,17 +90,23 @@ typedef struct clade_launch {
 /* Gets a launch, which lasts until it returns. */
 typedef clade_status clade_launch_sink(void *user, const clade_launch *launch);
 
-/* An op as it was when a backend was built. */
+/* An op as it was when a backend was built: its name, and its slots and parameters, with their
+ * kinds and types, in their order. */
 typedef struct clade_op_signature {
-    const char *name;
-    size_t args_size;
+    const char *name, *arguments;
 } clade_op_signature;
 
 /* The ops of this header, in the order of clade_op; CLADE_OPS of them. */
 static inline const clade_op_signature *clade_op_signatures(void)
 {
     static const clade_op_signature list[] = {
-#define CLADE_OP(id, family, forward, flags, doc) {#id, sizeof(clade_##id##_args)},
+#define CLADE_OP(id, family, forward, flags, doc) {#id, ""
+#define CLADE_SLOT(id, kind, name, type, doc) " " #kind ":" #type ":" #name
+#define CLADE_PARAM(id, type, name, doc) " " #type ":" #name
+#define CLADE_PARAMS(id, type, name, count, doc) " " #type ":" #count ":" #name
+#define CLADE_OP_END(id)                                                                           \
+    }                                                                                              \
+    ,
 #include <clade/ops.def>
     };
     return list;

@@ -218,7 +218,6 @@ typedef struct clade_op_info {
     size_t slot_count;
     const clade_param_info *params;
     size_t param_count;
-    size_t args_size;
 } clade_op_info;
 
 /* What the table says of an op; never NULL for op < CLADE_OPS. */

@@ -193,11 +193,11 @@ clade_status clade_device_take_table(clade_device *device, const clade_backend *
     if (!backend->op_count) return CLADE_OK;
     clade_op_slot *slot = calloc(backend->op_count, sizeof *slot);
     if (!slot) return clade_fail(CLADE_ENOMEM, "out of memory for %zu ops", backend->op_count);
-    const clade_op_signature *theirs = backend->signatures();
+    const clade_op_signature *theirs = backend->signatures(), *ours = clade_op_signatures();
     backend->ops(device->context, slot);
     for (size_t i = 0; i < backend->op_count; i++) {
         clade_op op = clade_op_find(theirs[i].name);
-        if (op != CLADE_OP_none && theirs[i].args_size == clade_op_describe(op)->args_size)
+        if (op != CLADE_OP_none && !strcmp(theirs[i].arguments, ours[op].arguments))
             device->slot[op] = slot[i];
     }
     free(slot);

@@ -40,8 +40,7 @@
      id##_slots,                                                                                   \
      NUMBER(id##_slots),                                                                           \
      id##_params,                                                                                  \
-     NUMBER(id##_params) - 1,                                                                      \
-     sizeof(clade_##id##_args)},
+     NUMBER(id##_params) - 1},
 #undef none
 enum {
     INPLACE = CLADE_OP_INPLACE,

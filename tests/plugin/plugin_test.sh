@@ -33,12 +33,12 @@ native=$(grep -c ' pass  native ' "$dir/log")
     exit 1
 }
 
-# built before lrn was an op, and when sgd had other arguments: all other ops are found by name
+# built before lrn was an op, and when sgd had other arguments, in as many bytes: all other ops are found
 old=$dir/old
 cp -r "$include" "$old"
 sed -i '/^CLADE_OP(lrn/,/^CLADE_OP_END(lrn/d
-        s/^CLADE_PARAM(sgd, int32_t, nesterov/CLADE_PARAM(sgd, uint64_t, gone, "")\n&/' "$old/clade/ops.def"
-! grep -q '(lrn' "$old/clade/ops.def" && grep -q '(sgd, uint64_t, gone' "$old/clade/ops.def"
+        s/^CLADE_PARAM(sgd, int32_t, nesterov/CLADE_PARAM(sgd, int32_t, gone, "")\n&/' "$old/clade/ops.def"
+! grep -q '(lrn' "$old/clade/ops.def" && grep -q '(sgd, int32_t, gone' "$old/clade/ops.def"
 $cc ${flags%-I*} "-I$old" -o "$dir/old.so" "$source" -lm
 "$clade" conform --plugin "$dir/old.so" --quick --mode ops >"$dir/log" || {
     cat "$dir/log"
