@@ -298,7 +298,7 @@ static const clade_case concat_cases[] = {
     {CASE_FULL, "height", "x=3x2x5x17 y=3x7x5x17 axis=1 start=5"},
     {CASE_FULL, "width", "x=3x6x1x5 y=3x6x9x5 axis=2 start=1"},
     {CASE_FULL, "row", "x=300 y=1000 start=77"},
-    {CASE_FULL, "one", "x=1 y=2 start=1"},
+    {CASE_QUICK, "one", "x=1 y=2 start=1"},
     {CASE_FULL, "layer", "x=2x17x17x64 y=2x17x17x128 axis=3 start=64"},
     {CASE_TIMED, "training", "x=32x37x37x32 y=32x37x37x64 axis=3 start=32"},
 };
@@ -314,7 +314,7 @@ static const clade_case split_cases[] = {
     {CASE_FULL, "width", "x=3x6x9x5 y=3x6x1x5 axis=2 start=1"},
     {CASE_FULL, "row", "x=1000 y=300 start=77"},
     {CASE_FULL, "row-long", "x=70000 y=40000 start=20000"},
-    {CASE_FULL, "one", "x=2 y=1 start=1"},
+    {CASE_QUICK, "one", "x=4 y=1 start=2"},
     {CASE_FULL, "layer", "x=2x17x17x128 y=2x17x17x64 axis=3 start=64"},
     {CASE_TIMED, "training", "x=32x37x37x64 y=32x37x37x32 axis=3 start=32"},
 };

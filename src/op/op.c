@@ -40,12 +40,17 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
     return CLADE_OK;
 }
 
+/* The value of a parameter that is an int32_t. */
+static int32_t number_at(const clade_op_info *info, const clade_args *args, int param)
+{
+    return *(const int32_t *)(const void *)((const char *)args + info->params[param].offset);
+}
+
 static clade_status check_products(const clade_op_info *info, const clade_args *args)
 {
     const int i = clade_param_find(info, "products");
     if (i < 0) return CLADE_OK;
-    const int32_t products =
-        *(const int32_t *)(const void *)((const char *)args + info->params[i].offset);
+    const int32_t products = number_at(info, args, i);
     if (products >= 0 && products < CLADE_FACTORS) return CLADE_OK;
     return clade_fail(CLADE_EINVAL, "%s: products is %d, expected 0 to %d", info->name, products,
                       CLADE_FACTORS - 1);
@@ -68,8 +73,10 @@ int32_t clade_args_images(const clade_op_info *info, const clade_args *args)
 {
     const clade_op_info *forward =
         info->forward == CLADE_OP_none ? info : clade_op_describe(info->forward);
+    const int axis = clade_param_find(info, "axis");
     int32_t n = 0;
     if (!(forward->flags & CLADE_OP_PER_IMAGE)) return 0;
+    if (axis >= 0 && number_at(info, args, axis) == 0) return 0; /* images are joined or cut */
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (!clade_tensor_present(t) || !clade_slot_writes(info->slots[i].kind)) continue;
@@ -90,8 +97,7 @@ bool clade_op_reads(const clade_op_info *info, const clade_args *args, size_t sl
     const clade_slot_kind kind = info->slots[slot].kind;
     const int i = clade_param_find(info, "accumulate");
     if (clade_slot_reads(kind)) return true;
-    return i >= 0 && clade_slot_accumulates(kind) &&
-           *(const int32_t *)(const void *)((const char *)args + info->params[i].offset) != 0;
+    return i >= 0 && clade_slot_accumulates(kind) && number_at(info, args, i) != 0;
 }
 
 clade_dtype clade_slot_usual(clade_slot_dtype wanted)
