@@ -34,11 +34,11 @@ typedef enum conform_data {
 
 const char *clade_conform_data_name(conform_data data);
 
-/* What outputs hold before a call. */
+/* What outputs hold before a call: NaN of digits that no op gives, of 16 bits in both formats. */
 #define CONFORM_PREFILL_F32 0x7fc0deadu
 #define CONFORM_PREFILL_I32 0x5ead5ead
 #define CONFORM_PREFILL_U8 0xee
-#define CONFORM_PREFILL_U16 0x5ead
+#define CONFORM_PREFILL_U16 0x7fad
 void clade_conform_prefill(const clade_tensor *t, void *values);
 
 /* Fills `values` of slot `slot` of `args` (shapes known). `plant`: put special values here. The
