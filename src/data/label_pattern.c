@@ -17,11 +17,14 @@ struct clade_label_pattern {
 
 enum { digit_bytes = sizeof "[0-9]" - 1 };
 
-/* How long a pattern is with its repeats written out, as the C library does: 65025 letters of
- * (a{1,255}){1,255} take it minutes, and three in each other gigabytes. */
+/* How long a pattern is with its repeats {…} written out, as the C library does, which takes
+ * minutes and gigabytes for some of them in each other. */
 typedef struct written_out {
     size_t parts[most_groups + 1]; /* of each open group, the innermost last */
-    size_t depth, last;            /* `last`: what a repeat would repeat */
+    bool repeats[most_groups + 1]; /* has it any {…} in it? */
+    size_t depth, last;            /* `last`: what a repeat would repeat, */
+    bool last_repeats;             /* which has one in it, */
+    bool nested;                   /* or any did */
 } written_out;
 
 /* A letter, or what stands for one; a group begins or ends. */
@@ -30,10 +33,14 @@ static void count_part(written_out *w, char c)
     if (strchr("*+?", c)) return; /* `last` is repeated all the same */
     if (c == '(' && w->depth < most_groups) {
         w->parts[++w->depth] = 0;
+        w->repeats[w->depth] = false;
         return;
     }
-    w->last = c == ')' && w->depth ? w->parts[w->depth--] : 1;
+    const bool closed = c == ')' && w->depth;
+    w->last_repeats = closed && w->repeats[w->depth];
+    w->last = closed ? w->parts[w->depth--] : 1;
     w->parts[w->depth] += w->last;
+    if (w->last_repeats) w->repeats[w->depth] = true;
 }
 
 /* How many bytes {N}, {M,} or {M,N} takes; 0: it is none. */
@@ -46,7 +53,10 @@ static size_t count_repeats(written_out *w, const char *brace)
     if (*end == ',') most = strtoul(end + 1, &end, 10);
     if (most < least) most = least;
     if (most > most_parts) most = most_parts + 1;
-    if (most > 1 && w->parts[w->depth] <= most_parts) {
+    if (most <= 1) return n + 1;
+    w->nested = w->nested || w->last_repeats;
+    w->repeats[w->depth] = w->last_repeats = true;
+    if (w->parts[w->depth] <= most_parts) {
         w->parts[w->depth] += w->last * (most - 1);
         w->last *= most;
     }
@@ -112,6 +122,12 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
                               "label pattern '%s': more than %d parts with its repeats {…} written "
                               "out",
                               text, most_parts);
+    if (w.nested)
+        return clade_fail(
+            CLADE_EINVAL,
+            "label pattern '%s': a repeat {…} of what has one in it: write one of them "
+            "out, or as * or +",
+            text);
     if (*groups == 0 || *groups >= most_groups || (*groups > 1 && !named))
         return clade_fail(CLADE_EINVAL,
                           "label pattern '%s': %zu groups: which is the class? Write it as "

@@ -157,7 +157,12 @@ static void test_patterns(void)
     for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++)
         CHECK_FAILS(try_pattern("named", long_ones[i]), CLADE_EINVAL,
                     "more than 4096 parts with its repeats {…} written out");
-    CHECK_FAILS(try_pattern("named", "(?<a>(c{1,64}){1,63})(.{1,60}){1,1}.{0}[{9}]{3}"),
+    static const char *const nested[] = {"^(?<a>(([a-z]*){1,20}){1,20})_", "(?<a>(c{1,64}){1,63})",
+                                         "(c{6}{2})", "(?<a>(([a-z]{2}-)x)+{2})"};
+    for (size_t i = 0; i < sizeof nested / sizeof *nested; i++)
+        CHECK_FAILS(try_pattern("named", nested[i]), CLADE_EINVAL,
+                    "a repeat {…} of what has one in it");
+    CHECK_FAILS(try_pattern("named", "(?<a>(c{1,64}){1,1}c{1,63})(.{1,60}){1,1}.{0}[{9}]{3}"),
                 CLADE_EINVAL, "finds a class in no image's name");
     CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds a class in no image's name");
     CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
