@@ -18,8 +18,8 @@ import zipfile
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves the server's files; those named cut-… end in the middle when they are asked for as a whole, and after some
-    bytes of those named stalls-… nothing more comes."""
+    """Serves the server's files; those named cut-… end in the middle when they are asked for as a whole, after some
+    bytes of those named stalls-… nothing more comes, and those named endless-… never end."""
 
     def do_GET(self):
         name = self.path.lstrip("/")
@@ -34,6 +34,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if span and begin >= len(data):
             return self.send_error(416)
         self.send_response(206 if begin else 200)
+        if name.startswith("endless"):
+            self.end_headers()
+            return self.send_endlessly(bytes(1 << 20))
         self.send_header("Content-Length", str(len(data) - begin))
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(data) - 1}/{len(data)}")
@@ -44,6 +47,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.server.ended.wait(60)
         cut = name.startswith("cut") and not begin
         self.wfile.write(data[begin:len(data) // 2 if cut else None])
+
+    def send_endlessly(self, block):
+        try:
+            while True:
+                self.wfile.write(block)
+        except OSError:
+            pass
 
     def log_message(self, *_):
         pass
@@ -188,6 +198,13 @@ def check_failures(case, data):
     assert "expected the address of a file" in bad.stderr, bad
 
 
+def check_endless(case):
+    case.server.files["endless.pth"] = b""
+    bad = case.fetch("endless.pth", expected=1)
+    assert "endless.pth: more than 195 MiB came: no weights of resnet18" in bad.stderr, bad
+    assert case.kept() == [], case.kept()
+
+
 def check_stalled(case, data, program):
     """One that is sent ever slower is given up: here at once, after one second for 30."""
     name = f"stalls-{digits(data)}.pth"
@@ -222,6 +239,7 @@ def check_program(case, data, program):
     check_resumed(case, data, program)
     check_failures(case, data)
     check_stalled(case, data, program)
+    check_endless(case)
     return [program]
 
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,17 +33,23 @@ static bool have(const char *program)
     return false;
 }
 
-/* Runs a program of PATH without a shell, its output on standard error; gives its exit status, 255
- * where it was killed. */
-static clade_status run(const char *const *argv, int *result)
+/* Runs a program of PATH without a shell, its output on standard error, with files of at most so
+ * many bytes; gives its exit status, 255 where it was killed. */
+static clade_status run(const char *const *argv, uint64_t most, int *result)
 {
+    struct rlimit own, limit;
     posix_spawn_file_actions_t files;
     pid_t pid;
     int ended;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    getrlimit(RLIMIT_FSIZE, &own); /* the child's are its parent's */
+    limit = own;
+    if (most < limit.rlim_cur) limit.rlim_cur = most;
+    setrlimit(RLIMIT_FSIZE, &limit);
     int error = posix_spawnp(&pid, argv[0], &files, NULL, (char **)(uintptr_t)argv, environ);
+    setrlimit(RLIMIT_FSIZE, &own);
     posix_spawn_file_actions_destroy(&files);
     if (error) return clade_fail(CLADE_EIO, "%s: cannot run: %s", argv[0], strerror(error));
     while (waitpid(pid, &ended, 0) < 0)
@@ -51,8 +58,8 @@ static clade_status run(const char *const *argv, int *result)
     return CLADE_OK;
 }
 
-/* Adds to the end of `part` what the address has more. */
-static clade_status download(const char *url, const char *part, int *result)
+/* Adds to the end of `part` what the address has more, until that has `most` bytes. */
+static clade_status download(const char *url, const char *part, uint64_t most, int *result)
 {
     const bool shown = isatty(STDERR_FILENO);
     const char *const curl[] = {"curl",
@@ -86,8 +93,8 @@ static clade_status download(const char *url, const char *part, int *result)
                                 part,
                                 url,
                                 NULL};
-    if (have("curl")) return run(curl, result);
-    if (have("wget")) return run(wget, result);
+    if (have("curl")) return run(curl, most, result);
+    if (have("wget")) return run(wget, most, result);
     return clade_fail(CLADE_EIO,
                       "neither curl nor wget is there; install the package curl, or fetch %s with "
                       "something else",
@@ -100,19 +107,32 @@ static uint64_t size_of(const char *path)
     return stat(path, &info) ? 0 : (uint64_t)info.st_size;
 }
 
-/* Goes on with the part, or from the start where the server cannot do that or the part is whole. */
-static clade_status fetch_part(const char *url, const char *part)
+/* More than any file of these weights has, be it with an optimizer's state. */
+static uint64_t most_bytes(const clade_pretrained *p)
 {
+    return p->mib > 0 ? (uint64_t)((4 * p->mib + 16) * 1048576) : UINT64_C(4) << 30;
+}
+
+/* Goes on with the part, or from the start where the server cannot do that or the part is whole. */
+static clade_status fetch_part(const clade_pretrained *p, const char *part)
+{
+    const char *url = p->url;
+    const uint64_t most = most_bytes(p);
     enum { curl_http = 22, curl_range = 33, wget_http = 8 };
     const bool begun = size_of(part) > 0;
     int result = 0;
-    clade_status status = download(url, part, &result);
+    clade_status status = download(url, part, most, &result);
     if (!status && begun && (result == curl_http || result == curl_range || result == wget_http)) {
         fprintf(stderr, "clade weights fetch: the server does not go on there: from the start\n");
         remove(part);
-        status = download(url, part, &result);
+        status = download(url, part, most, &result);
     }
     if (status || result == 0) return status;
+    if (size_of(part) >= most) {
+        remove(part);
+        return clade_fail(CLADE_EIO, "%s: more than %.0f MiB came: no weights of %s", url,
+                          (double)most / 1048576, p->backbone);
+    }
     if (size_of(part) == 0) remove(part);
     return clade_fail(CLADE_EIO, "%s: cannot fetch (status %d)%s", url, result,
                       size_of(part) ? "; the same command goes on where it stopped" : "");
@@ -124,7 +144,7 @@ clade_status weights_fetch(const clade_pretrained *p, const char *folder, char *
     char *part = file ? clade_string_join(file, ".part") : NULL;
     clade_status status = part ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
     if (!status) status = clade_folder_create(folder);
-    if (!status) status = fetch_part(p->url, part);
+    if (!status) status = fetch_part(p, part);
     if (!status) {
         status = clade_pretrained_check(p, part);
         if (status && status != CLADE_ENOMEM && remove(part) == 0)
