@@ -8,6 +8,7 @@
 #include "opencl/memory.h"
 #include "opencl/profile.h"
 #include "opencl/table.h"
+#include "op/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
