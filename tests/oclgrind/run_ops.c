@@ -304,8 +304,25 @@ static bool may_launch(const clade_op_info *info, bool fast, const name_list *al
     return false;
 }
 
+/* Has a kernel of the file been compiled? */
+static bool is_compiled(const opencl_source *source, const name_list *all)
+{
+    const size_t n = strlen(source->family);
+    for (size_t i = 0; i < all->count; i++)
+        if (!strncmp(all->name[i], source->family, n) && all->name[i][n] == '/') return true;
+    return false;
+}
+
+/* Is the case called as a file that no case has needed? */
+static bool may_compile(const trial_case *c, const name_list *all)
+{
+    const opencl_source *s = clade_opencl_sources;
+    while (s->family && strncmp(c->test->name, s->family, strlen(s->family)) != 0) s++;
+    return s->family && !is_compiled(s, all);
+}
+
 /* The smallest cases of each op, of a kind's own op all that are not large; or, `further`, others
- * while kernels are missing. */
+ * while kernels or files are missing. */
 static int run_cases(const kind *k, bool further, const trial_case *cases, size_t count,
                      name_list *all, name_list *launched)
 {
@@ -322,7 +339,8 @@ static int run_cases(const kind *k, bool further, const trial_case *cases, size_
                       (k->algorithm && (cases[i].transformed || !is_product(info))))
             continue;
         if ((own || further) && cases[i].elements > most_elements) continue;
-        if (further && !may_launch(info, k->fast, all, launched)) continue;
+        if (further && !may_launch(info, k->fast, all, launched) && !may_compile(&cases[i], all))
+            continue;
         failures += !run_process(k, &cases[i], all, launched);
         runs++;
     }
@@ -343,11 +361,7 @@ static int count_missing(const name_list *all, const name_list *launched)
         missing++;
     }
     for (const opencl_source *s = clade_opencl_sources; s->family; s++) {
-        size_t n = strlen(s->family);
-        bool compiled = !strcmp(s->family, "peak"); /* a measure of speed: no op's */
-        for (size_t i = 0; i < all->count; i++)
-            compiled = compiled || (!strncmp(all->name[i], s->family, n) && all->name[i][n] == '/');
-        if (compiled) continue;
+        if (!strcmp(s->family, "peak") || is_compiled(s, all)) continue; /* peak: no op's */
         printf("no case needs kernels/%s.cl\n", s->family);
         missing++;
     }
