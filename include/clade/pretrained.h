@@ -33,7 +33,7 @@ CLADE_API size_t clade_pretrained_count(void);
 CLADE_API clade_pretrained clade_pretrained_at(size_t i);
 
 /* Has the file come from elsewhere: address, name and checksum are then those of `url`, which must
- * stay; the size is about right. EINVAL: no address of a file over http or https. */
+ * stay. EINVAL: no address of a file over http or https. */
 CLADE_API clade_status clade_pretrained_move(clade_pretrained *p, const char *url);
 
 /* Where the file is, of which *path, to be freed, is NULL if it is nowhere: in the caches of torch

@@ -120,6 +120,7 @@ clade_status clade_pretrained_move(clade_pretrained *p, const char *url)
                           "%s: expected the address of a file, as https://HOST/FOLDER/FILE", url);
     p->url = url;
     p->md5 = NULL;
+    p->mib = 0;
     name_file(p);
     return CLADE_OK;
 }

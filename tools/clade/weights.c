@@ -193,7 +193,7 @@ static clade_status find(const clade_pretrained *p, const char *out, char **path
     return CLADE_OK;
 }
 
-static clade_status fetch(const clade_pretrained *p, const char *out)
+static clade_status fetch(const clade_pretrained *p, double mib, const char *out)
 {
     char *path, *folder = NULL;
     clade_status status = find(p, out, &path);
@@ -205,7 +205,7 @@ static clade_status fetch(const clade_pretrained *p, const char *out)
     } else {
         if (!out) status = clade_pretrained_cache(&folder);
         if (!status) fprintf(stderr, "clade weights fetch: %s\n", p->url);
-        if (!status) status = weights_fetch(p, out ? out : folder, &path);
+        if (!status) status = weights_fetch(p, mib, out ? out : folder, &path);
         if (!status && !p->md5 && !p->sha256[0])
             fprintf(stderr, "clade weights fetch: fetched; no checksum is published\n");
     }
@@ -245,11 +245,12 @@ int command_weights_fetch(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     clade_pretrained p;
     if ((done = choose(argv[1], variant, &p))) return done;
+    const double mib = p.mib; /* wherever the file comes from */
     if (from && clade_pretrained_move(&p, from))
         return command_misuse("weights fetch", "--from %s", clade_error());
     if (dry) {
         printf("%s\n", p.url);
         return COMMAND_OK;
     }
-    return fetch(&p, out) ? command_fail("weights fetch") : COMMAND_OK;
+    return fetch(&p, mib, out) ? command_fail("weights fetch") : COMMAND_OK;
 }

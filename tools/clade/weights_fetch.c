@@ -108,16 +108,15 @@ static uint64_t size_of(const char *path)
 }
 
 /* More than any file of these weights has, be it with an optimizer's state. */
-static uint64_t most_bytes(const clade_pretrained *p)
+static uint64_t most_bytes(double mib)
 {
-    return p->mib > 0 ? (uint64_t)((4 * p->mib + 16) * 1048576) : UINT64_C(4) << 30;
+    return mib > 0 ? (uint64_t)((4 * mib + 16) * 1048576) : UINT64_C(4) << 30;
 }
 
 /* Goes on with the part, or from the start where the server cannot do that or the part is whole. */
-static clade_status fetch_part(const clade_pretrained *p, const char *part)
+static clade_status fetch_part(const clade_pretrained *p, uint64_t most, const char *part)
 {
     const char *url = p->url;
-    const uint64_t most = most_bytes(p);
     enum { curl_http = 22, curl_range = 33, wget_http = 8 };
     const bool begun = size_of(part) > 0;
     int result = 0;
@@ -138,13 +137,13 @@ static clade_status fetch_part(const clade_pretrained *p, const char *part)
                       size_of(part) ? "; the same command goes on where it stopped" : "");
 }
 
-clade_status weights_fetch(const clade_pretrained *p, const char *folder, char **path)
+clade_status weights_fetch(const clade_pretrained *p, double mib, const char *folder, char **path)
 {
     char *file = clade_path_join(folder, p->file);
     char *part = file ? clade_string_join(file, ".part") : NULL;
     clade_status status = part ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory");
     if (!status) status = clade_folder_create(folder);
-    if (!status) status = fetch_part(p, part);
+    if (!status) status = fetch_part(p, most_bytes(mib), part);
     if (!status) {
         status = clade_pretrained_check(p, part);
         if (status && status != CLADE_ENOMEM && remove(part) == 0)
