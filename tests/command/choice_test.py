@@ -64,6 +64,16 @@ def check_choice(bench):
     small, large = bench.folder / "small", bench.folder / "large"
     for data, size in (small, 32), (large, 100):
         bench.run("data", "make", data, "--classes", "3", "--train", "6", "--validation", "3", "--size", str(size))
+    # weights that were never fetched
+    own = bench.folder / "mine.pth"
+    own.write_bytes(squeezenet())
+    bench.train(small, "named", "--model", f"squeezenet1_1={own}", "--size", "64",
+                says=["a head on the features of squeezenet1_1\n", f"Weights: {own}\n"])
+    recipe = (bench.folder / "named/recipe.yaml").read_text()
+    check("name: squeezenet1_1" in recipe and f"weights: {own}" in recipe, f"--model NAME=FILE: {recipe}")
+    bench.train(small, "none", "--model", own, status=1, says="a file of weights is given as NAME=FILE")
+    bench.train(small, "none", "--model", f"resnet18={own}", status=1, says=[str(own), "resnet18"])
+    bench.train(small, "none", "--model", "nowhere.onnx", status=3, says="nowhere.onnx: cannot open")
     # without weights
     bench.train(large, "scratch", "--size", "32",
                 says=["`photos`, a small net from scratch, at 32×32 for 18 images", "clade weights fetch efficientnet_b3", "--model"])

@@ -16,7 +16,7 @@ SUBCOMMANDS = {"fit": "train", "val": "evaluate", "test": "evaluate", "classify"
                "info": "summary RECIPE or weights list", "version": "--version", "-v": "--version", "hpo": "tune"}
 TRAIN = {  # what is typed: what to type
     "--imgsz 64": "--size N", "--img-size 64": "--size N", "--image_size=64": "--size N", "--batch-size 8": "--batch N",
-    "--lr0 0.1": "--lr X", "--learning_rate 0.1": "--lr X", "--arch resnet18": "--model BACKBONE", "--workers 4": "--threads N",
+    "--lr0 0.1": "--lr X", "--learning_rate 0.1": "--lr X", "--arch resnet18": "--model NAME", "--workers 4": "--threads N",
     "--project runs": "--out PATH", "--output x": "--out PATH", "--gpu 0": "--device NAME", "--amp": "--precision mixed_float16",
     "--opt sgd": "--set train.optimizer=sgd", "--optimizer AdamW": "--set train.optimizer=adamw", "--optim=lion": "--set train.optimizer=lion",
     "--optimizer nadam": "--set train.optimizer=sgd", "--momentum 0.9": "--set 'train.optimizer={sgd: {lr: 0.01, momentum: 0.9}}'",
@@ -30,7 +30,7 @@ TRAIN = {  # what is typed: what to type
     "--flipud 0.5": "--set augment.vertical_flip=true", "--degrees 9": "--set augment.rotation=9",
     "--reprob 0.2": "--set augment.random_erasing.p=0.2", "--aa rand": "--set augment.trivial_augment=true",
     "--validation_split 0.1": "--set data.validation_split=0.1", "--freeze 10": "--set backbone.freeze=all",
-    "--weights x.pth": "--set backbone.weights=FILE", "--dropout 0.1": "a layer `dropout`", "--num-classes 3": "a folder in --data",
+    "--weights x.pth": "--model NAME=FILE", "--dropout 0.1": "a layer `dropout`", "--num-classes 3": "a folder in --data",
     "--random_state 1": "--seed N", "--logdir x": "--tensorboard=DIR", "--es-patience 3": "--patience N"}
 UNDASHED = {"-b 8": "instead: --batch N", "-o x": "instead: --out PATH", "-epochs 3": "two dashes: --epochs", "epochs=3": "two dashes: --epochs",
             "data=photos": "two dashes: --data", "imgsz=64": "instead: --size N", "-y": "options begin with two dashes ("}

@@ -1,6 +1,7 @@
 /* A recipe for images of which nothing is known. */
 #define _POSIX_C_SOURCE 200809L
 #include "auto_recipe.h"
+#include "backbone_option.h"
 #include "shown.h"
 
 #include <clade/inspect.h>
@@ -104,7 +105,7 @@ static clade_status choose_weights(bool gpu, bool at_hand, auto_weights *best)
     return CLADE_OK;
 }
 
-/* Those of the backbone that is asked for. */
+/* Those of the backbone that is asked for, by its name alone. */
 static clade_status find_weights(const char *model, auto_weights *out)
 {
     const char *const *names = clade_backbone_names();
@@ -113,7 +114,9 @@ static clade_status find_weights(const char *model, auto_weights *out)
     if (!names[count]) {
         const char *near = command_nearest(model, names, count, sizeof *names);
         return clade_fail(CLADE_EINVAL, "--model %s: there is no such backbone%s%s%s", shown(model),
-                          near ? "; did you mean '" : "; `clade weights list` lists them",
+                          near                     ? "; did you mean '"
+                          : strpbrk(model, "./\\") ? "; a file of weights is given as NAME=FILE"
+                                                   : "; `clade weights list` lists them",
                           near ? near : "", near ? "'?" : "");
     }
     find_published(names[count], out);
@@ -148,11 +151,11 @@ static bool choose_task(const auto_data *d, int last, char **edits, size_t *coun
            append(edits, count, activation);
 }
 
-static bool choose_transfer(const auto_request *request, const auto_data *d, const auto_weights *w,
-                            char **edits, size_t *count, auto_choice *out)
+static bool choose_transfer(const auto_request *request, const auto_data *d,
+                            const backbone_option *backbone, const auto_weights *w, char **edits,
+                            size_t *count, auto_choice *out)
 {
-    char name[128], why[128] = "";
-    snprintf(name, sizeof name, "backbone.name=%s", w->backbone);
+    char why[128] = "";
     if (!request->model)
         snprintf(why, sizeof why, ", %.0f %% on ImageNet, the best at hand%s", w->accuracy,
                  request->gpu ? "" : " that suit a CPU");
@@ -160,8 +163,8 @@ static bool choose_transfer(const auto_request *request, const auto_data *d, con
     snprintf(out->about, sizeof out->about,
              "`photos-transfer`, a head on the features of %s\n"
              "Weights: %s%s\n`clade train photos` trains a net from scratch\n",
-             w->backbone, shown(w->path), why);
-    return append(edits, count, name) && choose_task(d, 2, edits, count);
+             shown(backbone->label), shown(backbone->path ? backbone->path : w->path), why);
+    return !backbone_option_edits(backbone, edits, count) && choose_task(d, 2, edits, count);
 }
 
 /* A size that the net's four halvings fit and that a CPU can bear. */
@@ -201,13 +204,21 @@ clade_status auto_recipe(const auto_request *request, char **edits, size_t *coun
 {
     auto_data d;
     auto_weights w = {0};
-    clade_status status = request->model ? find_weights(request->model, &w) : CLADE_OK;
+    backbone_option backbone = {.path = NULL};
+    clade_status status = CLADE_OK;
+    if (request->model) {
+        backbone = backbone_option_read(request->model);
+        if (!backbone.path) status = find_weights(backbone.label, &w);
+    }
     if (!status) status = look(request->source, &d);
-    const bool suits = !status && suits_transfer(&d), choose = suits && !request->model;
-    if (choose) status = choose_weights(request->gpu, true, &w);
-    if (choose && !status && !w.path) status = choose_weights(request->gpu, false, &w);
-    if (!status && !(w.path ? choose_transfer(request, &d, &w, edits, count, out)
-                            : choose_scratch(request, &d, w.backbone, edits, count, out)))
+    if (!status && !request->model && suits_transfer(&d)) {
+        status = choose_weights(request->gpu, true, &w);
+        if (w.path) snprintf(backbone.label, sizeof backbone.label, "%s", w.backbone);
+        if (!status && !w.path) status = choose_weights(request->gpu, false, &w);
+    }
+    const bool transfer = backbone.path || w.path;
+    if (!status && !(transfer ? choose_transfer(request, &d, &backbone, &w, edits, count, out)
+                              : choose_scratch(request, &d, w.backbone, edits, count, out)))
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     free(w.path);
     return status;

@@ -8,7 +8,7 @@ enum { auto_recipe_most = 6 };
 
 typedef struct auto_request {
     const session_source *source;
-    const char *model; /* the backbone that is asked for; NULL: the best that is at hand, if any */
+    const char *model; /* what backbone_option_read takes; NULL: the best that is at hand, if any */
     bool gpu;          /* there is one to compute on */
     int32_t size;      /* of images, that is asked for; 0: what suits them */
 } auto_request;

@@ -1,5 +1,6 @@
 /* clade compare: the same head on several backbones, and the best of them on images held back. */
-#define _XOPEN_SOURCE 700
+#define _POSIX_C_SOURCE 200809L
+#include "backbone_option.h"
 #include "compare.h"
 #include "interrupt.h"
 #include "progress.h"
@@ -45,62 +46,21 @@ static clade_status add_edit(compare_request *r, char *edit)
     return CLADE_OK;
 }
 
-static bool is_known(const char *name)
-{
-    for (const char *const *known = clade_backbone_names(); *known; known++)
-        if (!strcmp(*known, name)) return true;
-    return false;
-}
-
-static bool is_onnx(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 5 && !strcmp(path + n - 5, ".onnx");
-}
-
-/* What --backbone says: NAME, NAME=WEIGHTS, FILE.onnx or LABEL=FILE.onnx. */
-typedef struct choice {
-    char label[96];
-    const char *path; /* of weights, or of a whole net; NULL: none */
-    bool file;        /* a whole net */
-} choice;
-
-static choice read_choice(const char *option)
-{
-    const char *equals = strchr(option, '=');
-    choice c = {.path = equals ? equals + 1 : NULL};
-    int length = equals ? (int)(equals - option) : (int)strlen(option);
-    if (!equals && is_onnx(option)) { /* its name without folder and ending */
-        const char *slash = strrchr(option, '/'), *base = slash ? slash + 1 : option;
-        c.path = option;
-        option = base;
-        length = (int)strlen(base) - (int)strlen(".onnx");
-    }
-    snprintf(c.label, sizeof c.label, "%.*s", length, option);
-    c.file = c.path && (is_onnx(c.path) || !is_known(c.label));
-    return c;
-}
-
 /* The recipe with this backbone, as if it had been set. */
 static clade_status read_chosen(const compare_request *r, const char *option, clade_recipe **out)
 {
-    const choice c = read_choice(option);
-    char *full = c.path ? realpath(c.path, NULL) : NULL;
-    const char *path = full ? full : c.path, *edits[COMMAND_LIST_SIZE + 20];
-    size_t count = 0;
-    char *own[3] = {session_text_edit("name", c.label), NULL, NULL};
-    own[1] = c.file ? session_text_edit("backbone.file", path)
-                    : session_text_edit("backbone.name", c.label);
-    if (c.path && !c.file) own[2] = session_text_edit("backbone.weights", path);
+    const backbone_option backbone = backbone_option_read(option);
+    char *own[backbone_option_most + 1] = {session_text_edit("name", backbone.label)};
+    const char *edits[COMMAND_LIST_SIZE + 20];
+    size_t count = 0, own_count = 1;
+    clade_status status = own[0] ? backbone_option_edits(&backbone, own, &own_count)
+                                 : clade_fail(CLADE_ENOMEM, "out of memory");
     for (; count < r->edit_count; count++) edits[count] = r->edits[count];
     edits[count++] = "compare=null";
     edits[count++] = "backbone.layers=null";
-    edits[count++] = c.file ? "backbone.name=null" : "backbone.file=null";
-    if (c.file) edits[count++] = "backbone.weights=null";
-    for (size_t i = 0; i < 3 && own[i]; i++) edits[count++] = own[i];
-    clade_status status = clade_recipe_read(r->recipe, edits, count, out);
-    for (size_t i = 0; i < 3; i++) free(own[i]);
-    free(full);
+    for (size_t i = 0; i < own_count; i++) edits[count++] = own[i];
+    if (!status) status = clade_recipe_read(r->recipe, edits, count, out);
+    for (size_t i = 0; i < own_count; i++) free(own[i]);
     return status;
 }
 
@@ -269,7 +229,7 @@ static clade_status name_row(const compare_request *r, const clade_recipe *all, 
     compare_row *row = &c->row[i];
     char label[sizeof c->row->name - 12];
     if (r->backbones.count)
-        snprintf(label, sizeof label, "%s", read_choice(r->backbones.item[i]).label);
+        snprintf(label, sizeof label, "%s", backbone_option_read(r->backbones.item[i]).label);
     else
         clade_recipe_label(all, i, label, sizeof label);
     for (char *p = label; *p; p++)

@@ -124,8 +124,10 @@ int command_new(int argc, char **argv)
                     "made of this one, as `clade recipes list` has them, or a file; default: what "
                     "suits the data, else photos"),
         SESSION_SOURCE_OPTIONS(&r.source),
-        OPTION_TEXT("model", "BACKBONE", &r.model,
-                    "the pretrained network to learn from; see `clade weights list`"),
+        OPTION_TEXT(
+            "model", "NAME[=FILE]", &r.model,
+            "the pretrained network to learn from, of `clade weights list` or with a file of its "
+            "weights; or NET.onnx"),
     };
     static const command_usage usage = {
         .name = "new",

@@ -386,8 +386,9 @@ int command_train(int argc, char **argv)
         OPTION_TEXT("memory", "SIZE", &r.memory,
                     "of the device, as 512M or 4G: the largest shard that fits is taken"),
         OPTION_TEXT(
-            "model", "BACKBONE", &r.model,
-            "without a recipe: the pretrained network to learn from; see `clade weights list`"),
+            "model", "NAME[=FILE]", &r.model,
+            "without a recipe: the pretrained network to learn from, of `clade weights list` or "
+            "with a file of its weights; or NET.onnx"),
         OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N by N pixels"),
         OPTION_INTEGER("patience", "N", &r.patience, 1, INT32_MAX,
                        "stop when so many epochs in a row were no better"),

@@ -1,0 +1,25 @@
+/* The backbone that --backbone or --model names. */
+#ifndef CLADE_TOOLS_BACKBONE_OPTION_H
+#define CLADE_TOOLS_BACKBONE_OPTION_H
+
+#include <clade/status.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { backbone_option_most = 3 };
+
+typedef struct backbone_option {
+    char label[96];
+    const char *path; /* of weights, or of a whole net; NULL: none */
+    bool net;         /* a whole net */
+} backbone_option;
+
+/* Reads NAME, NAME=WEIGHTS, NET.onnx or LABEL=NET.onnx; the path is part of the text. */
+backbone_option backbone_option_read(const char *text);
+
+/* Appends the edits that make it a recipe's backbone, at most backbone_option_most, to be freed
+ * also after an error. Errors: ENOMEM. */
+clade_status backbone_option_edits(const backbone_option *backbone, char **edits, size_t *count);
+
+#endif
