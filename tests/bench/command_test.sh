@@ -21,9 +21,11 @@ expect 0 traceEvents cat "$dir/trace.json"
 expect 2 "force is for --trace" "$clade" bench --force
 expect 1 "called 'nothing'" "$clade" $few --op nothing
 expect 1 "nothing" "$clade" $few --model nothing
-expect 1 "cannot be opened" "$clade" $few --op fill --compare "$dir/none"
-echo '{"results": 1' >"$dir/bad.json"
-expect 1 "bad.json: expected what" "$clade" $few --op fill --compare "$dir/bad.json"
+expect 1 "none: cannot open: No such file" "$clade" $few --op fill --compare "$dir/none"
+printf '{"results": 1' >"$dir/bad.json"
+expect 1 "bad.json: expected JSON, at byte 12" "$clade" $few --op fill --compare "$dir/bad.json"
+echo '{"results": 1}' >"$dir/bad.json"
+expect 1 "bad.json: expected what .* found no array 'results'" "$clade" $few --op fill --compare "$dir/bad.json"
 expect 0 '^conv2d_norm .* by pointwise' "$clade" $few --op conv2d_norm
 expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
 expect 0 '^    dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512$' "$clade" $few --op dense_dw

@@ -136,7 +136,7 @@ def check_endless(run, folder, images):
     model, pipe = folder / "run", folder / "pipe"
     os.mkfifo(pipe)
     for words in (["train", pipe, "--data", images], ["import", model / "best.safetensors", "--classes", pipe],
-                  ["import", model / "best.safetensors", "--classes", "/dev/zero"]):
+                  ["bench", "--op", "fill", "--device", "cpu", "--compare", pipe], ["import", model / "best.safetensors", "--classes", "/dev/zero"]):
         done = run(*words, good=False)
         check(done.returncode in (1, 3) and "not a regular file" in done.stderr, f"{words}: {done}")
     with open("/dev/zero", "rb") as endless:

@@ -38,7 +38,7 @@ expect 1 'net.h: is there already' "$clade" export "$dir/net.onnx" --format c --
 
 # what the file does not say: a net of PyTorch's
 cp "$bare" "$dir/bare.onnx"
-printf 'cat\ndog\r\nbird\n' >"$dir/classes.txt"
+printf '\357\273\277cat\ndog\r\nbird\n' >"$dir/classes.txt"
 expect 1 'does not say how pixels become' "$clade" import "$dir/bare.onnx" --out "$dir/bare.safetensors"
 expect 1 'expected imagenet, tf, caffe, unit or none' "$clade" import "$dir/bare.onnx" --preprocessing imagnet
 expect 1 'an interpolation needs a preprocessing' "$clade" import "$dir/bare.onnx" --interpolation nearest
@@ -53,6 +53,8 @@ head -n 2 "$dir/classes.txt" >"$dir/two.txt"
 expect 1 '2 class names do not fit.*expected 3' "$clade" import "$dir/bare.onnx" --classes "$dir/two.txt"
 printf 'cat\n\nbird\n' >"$dir/empty.txt"
 expect 1 'empty.txt:2: expected the name of a class' "$clade" import "$dir/bare.onnx" --classes "$dir/empty.txt"
+printf 'cat\nk\344fer\n' >"$dir/latin1.txt"
+expect 1 'latin1.txt:2: the name is not UTF-8' "$clade" import "$dir/bare.onnx" --classes "$dir/latin1.txt"
 expect 1 'none.txt: cannot open: No such file' "$clade" import "$dir/bare.onnx" --classes "$dir/none.txt"
 
 # what cannot be read, or be written: no file is made, and none replaced

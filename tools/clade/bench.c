@@ -1,4 +1,5 @@
 /* clade bench: how long ops and models take. */
+#include "bench_earlier.h"
 #include "bench_format.h"
 #include "bench_profile.h"
 #include "bench_training.h"
@@ -85,7 +86,7 @@ static int run(bench_request *r)
     clade_bench *bench = NULL;
     cJSON *earlier = NULL;
     bench_report report = {.rounds = (int)r->repeat};
-    clade_status status = r->compare ? bench_read(r->compare, &earlier) : CLADE_OK;
+    clade_status status = r->compare ? bench_earlier_read(r->compare, &earlier) : CLADE_OK;
     if (!status) status = session_open_device(&r->place, &device);
     if (!status && r->roofline) status = clade_device_peak(device, &report.flops, &report.bytes);
     if (!status) status = clade_bench_create(device, &bench);

@@ -1,13 +1,12 @@
 /* What `clade bench` measured, as a table or as JSON, and next to an earlier run. */
 #include "bench_format.h"
 
+#include "bench_earlier.h"
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Above this share of its median a spread is worth a remark. */
@@ -19,64 +18,11 @@ static const char *part_name(clade_bench_part part)
     return names[part];
 }
 
-/* ---- earlier results ---- */
-
-static clade_status read_file(const char *path, char **text)
-{
-    enum { most = 16 << 20 };
-    FILE *file = fopen(path, "rb");
-    char *bytes = file ? malloc(most) : NULL;
-    size_t size = bytes ? fread(bytes, 1, most - 1, file) : 0;
-    clade_status status = CLADE_OK;
-    if (!file)
-        status = clade_fail(CLADE_EIO, "%s: cannot be opened: %s", path, strerror(errno));
-    else if (!bytes)
-        status = clade_fail(CLADE_ENOMEM, "out of memory for %s", path);
-    else if (ferror(file))
-        status = clade_fail(CLADE_EIO, "%s: cannot be read", path);
-    if (file) fclose(file);
-    if (status) {
-        free(bytes);
-        return status;
-    }
-    bytes[size] = 0;
-    *text = bytes;
-    return CLADE_OK;
-}
-
-clade_status bench_read(const char *path, cJSON **out)
-{
-    char *text;
-    clade_status status = read_file(path, &text);
-    if (status) return status;
-    *out = cJSON_Parse(text);
-    free(text);
-    if (cJSON_IsArray(cJSON_GetObjectItem(*out, "results"))) return CLADE_OK;
-    cJSON_Delete(*out);
-    *out = NULL;
-    return clade_fail(CLADE_EFORMAT, "%s: expected what `clade bench --json` prints", path);
-}
-
-static bool says(const cJSON *entry, const char *key, const char *text)
-{
-    const char *value = cJSON_GetStringValue(cJSON_GetObjectItem(entry, key));
-    return value && !strcmp(value, text);
-}
-
 /* The earlier median over this one: above 1 it has become faster; 0: there is none. */
-static double ratio(const cJSON *earlier, const clade_bench_result *r)
+static double ratio(const bench_report *report, const clade_bench_result *r)
 {
-    const cJSON *entry;
-    if (!earlier || r->median <= 0) return 0;
-    cJSON_ArrayForEach(entry, cJSON_GetObjectItem(earlier, "results"))
-    {
-        const cJSON *ms = cJSON_GetObjectItem(entry, "ms");
-        if (!says(entry, "name", r->name) || !says(entry, "part", part_name(r->part)) ||
-            !cJSON_IsNumber(ms))
-            continue;
-        return ms->valuedouble / (1e3 * r->median);
-    }
-    return 0;
+    if (!report->earlier || r->median <= 0) return 0;
+    return bench_earlier_ms(report->earlier, r->name, part_name(r->part)) / (1e3 * r->median);
 }
 
 /* The least time that it could take by the device's peak, as a share of what it took: the share of
@@ -118,7 +64,7 @@ static void print_result(const bench_report *report, const clade_bench_result *r
     if (r->images && per_second > 0) printf(" %8.0f images/s", r->images * per_second);
     print_number(1e-9 * r->flops * per_second, "GFLOP/s");
     if (!r->images) print_number(1e-9 * r->bytes * per_second, "GB/s");
-    double reached = share(report, r), faster = ratio(report->earlier, r);
+    double reached = share(report, r), faster = ratio(report, r);
     if (reached > 0) printf(" %4.0f%% of peak", 100 * reached);
     if (faster > 0) printf("  %.2f× as fast as before", faster);
     if (r->algorithm) printf("  by %s", r->algorithm);
@@ -167,7 +113,7 @@ static void add_result(const bench_report *report, cJSON *array, const clade_ben
         if (r->images) cJSON_AddNumberToObject(entry, "images_per_second", r->images / r->median);
     }
     if (r->images) cJSON_AddNumberToObject(entry, "batch", r->images);
-    double reached = share(report, r), faster = ratio(report->earlier, r);
+    double reached = share(report, r), faster = ratio(report, r);
     if (reached > 0) cJSON_AddNumberToObject(entry, "share_of_peak", reached);
     if (faster > 0) cJSON_AddNumberToObject(entry, "times_as_fast", faster);
     clade_json_append(array, entry);

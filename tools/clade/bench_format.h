@@ -11,11 +11,8 @@ typedef struct bench_report {
     const clade_device *device;
     int rounds;
     double flops, bytes;  /* the device's peak per second; 0: not measured */
-    const cJSON *earlier; /* what bench_read gave, or NULL */
+    const cJSON *earlier; /* what bench_earlier_read gave, or NULL */
 } bench_report;
-
-/* Reads what `clade bench --json` wrote; to be deleted with cJSON_Delete. Errors: EIO, EFORMAT. */
-clade_status bench_read(const char *path, cJSON **out);
 
 void bench_print_table(const bench_report *report);
 /* Prints a tree, which is deleted, and a line's end. */

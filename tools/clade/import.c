@@ -1,6 +1,5 @@
 /* clade import: shows a net of another program, and makes a model of it. */
-#define _POSIX_C_SOURCE 200809L
-#include "base/file.h"
+#include "class_names.h"
 #include "json_print.h"
 #include "session.h"
 #include "shown.h"
@@ -94,49 +93,11 @@ static bool parse_size(const char *text, clade_network_options *out)
     return true;
 }
 
-/* The lines of a file, owned. */
-typedef struct name_list {
-    char **line;
-    int32_t count;
-} name_list;
-
-static clade_status read_names(const char *path, name_list *out)
-{
-    enum { most = 1 << 20, most_bytes = 1 << 26 };
-    void *text;
-    size_t size;
-    clade_status status = clade_file_read(path, most_bytes, &text, &size);
-    if (status) return status;
-    for (char *line = text, *end = line + size; line < end && !status;) {
-        char *next = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((next ? next : end) - line);
-        while (n && (line[n - 1] == '\r' || line[n - 1] == ' ')) n--;
-        line[n] = 0;
-        if (n == 0 || strlen(line) != n || out->count == most) {
-            status = clade_fail(CLADE_EFORMAT, "%s:%d: expected the name of a class", path,
-                                out->count + 1);
-            break;
-        }
-        char **grown = realloc(out->line, ((size_t)out->count + 1) * sizeof *grown);
-        if (grown) out->line = grown;
-        if (grown) grown[out->count] = strdup(line);
-        if (grown && grown[out->count])
-            out->count++;
-        else
-            status = clade_fail(CLADE_ENOMEM, "out of memory for class names");
-        line = next ? next + 1 : end;
-    }
-    if (!status && out->count == 0)
-        status = clade_fail(CLADE_EFORMAT, "%s: no names of classes", path);
-    free(text);
-    return status;
-}
-
 int command_import(int argc, char **argv)
 {
     const char *size = NULL, *out = NULL, *classes = NULL;
     clade_network_options read = {0};
-    name_list names = {0};
+    class_names names = {0};
     bool json = false, force = false;
     const command_option options[] = {
         OPTION_TEXT("size", "HxW", &size,
@@ -170,8 +131,8 @@ int command_import(int argc, char **argv)
     if (out && !command_ends(out, ".safetensors"))
         return command_misuse("import", "--out %s: expected FILE.safetensors", out);
     clade_network *network = NULL;
-    clade_status status = classes ? read_names(classes, &names) : CLADE_OK;
-    read.classes = (const char *const *)names.line;
+    clade_status status = classes ? class_names_read(classes, &names) : CLADE_OK;
+    read.classes = (const char *const *)names.name;
     read.class_count = names.count;
     if (!status) status = clade_network_read(argv[1], &read, &network);
     if (!status && out && !clade_network_preprocessing(network))
@@ -183,7 +144,6 @@ int command_import(int argc, char **argv)
     if (!status && out) status = clade_network_write(network, out);
     if (!status) (json ? print_json : print_table)(network);
     clade_network_destroy(&network);
-    for (int32_t i = 0; i < names.count; i++) free(names.line[i]);
-    free(names.line);
+    class_names_clear(&names);
     return status ? command_fail("import") : COMMAND_OK;
 }
