@@ -1,4 +1,5 @@
-/* What was measured on a device, as a file of kernels/tuning. */
+#include "bench/tuning_file.h"
+
 #include "base/file.h"
 #include "base/json.h"
 #include "config.h"
@@ -54,7 +55,8 @@ static char *compose(const clade_device_info *info, cJSON *kept)
     return text;
 }
 
-static clade_status write_file(const char *path, const clade_device_info *info, const char *kept)
+clade_status clade_tuning_file_write(const char *path, const clade_device_info *info,
+                                     const char *kept)
 {
     cJSON *tree = NULL;
     bool exists = false;
@@ -89,7 +91,7 @@ clade_status clade_tune_device_export(const char *name, const char *path, clade_
     if (status) return status;
     *info = *clade_device_describe(device);
     status = clade_device_choices(device, &kept);
-    if (!status) status = write_file(path, info, kept);
+    if (!status) status = clade_tuning_file_write(path, info, kept);
     free(kept);
     clade_device_close(&device);
     return status;

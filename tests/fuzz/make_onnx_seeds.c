@@ -193,6 +193,33 @@ static void make_resized(const char *folder)
     save(&w, folder, "resized");
 }
 
+/* A weight whose data lie in the file "w" beside it, behind its first number. */
+static void make_external(const char *folder)
+{
+    static const int64_t kernel[] = {4, 3, 1, 1};
+    static const char *const entries[][2] = {{"location", "w"}, {"offset", "4"}, {"length", "48"}};
+    static Onnx__Pair pairs[3], *list[3];
+    clade_onnx_writer w;
+    start(&w, 13);
+    clade_onnx_put_floats(&w, hand_text(&w, "k"), 4, kernel, values);
+    Onnx__Tensor *t = w.graph.initializer[0];
+    for (int i = 0; i < 3; i++) {
+        onnx__pair__init(&pairs[i]);
+        pairs[i].key = hand_text(&w, entries[i][0]);
+        pairs[i].value = hand_text(&w, entries[i][1]);
+        list[i] = &pairs[i];
+    }
+    t->external_data = list;
+    t->n_external_data = 3;
+    t->has_data_location = true;
+    t->data_location = 1;
+    t->has_raw_data = false;
+    node(&w, "Conv", "conv", "x", "k", NULL);
+    node(&w, "GlobalAveragePool", "g", "conv", NULL, NULL);
+    node(&w, "Flatten", "y", "g", NULL, NULL);
+    save(&w, folder, "external");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) return 2;
@@ -204,5 +231,6 @@ int main(int argc, char **argv)
     make_folded(argv[1]);
     make_gates(argv[1]);
     make_resized(argv[1]);
+    make_external(argv[1]);
     return 0;
 }

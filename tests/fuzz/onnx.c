@@ -1,17 +1,40 @@
-/* Fuzz target: reading ONNX. Of a net that is read all weights are touched, and a recipe is made.
- */
+/* Fuzz target: reading ONNX, beside which there is a file "w" of external data. Of a net that is
+ * read all weights are touched, and a recipe is made. */
+#define _XOPEN_SOURCE 700
+#include "base/file.h"
 #include "weights/network.h"
+
+#include "temporary.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static char folder[64];
+
+static void remove_folder(void)
+{
+    if (clade_folder_remove(folder)) abort();
+}
+
+static void make_folder(void)
+{
+    char path[80];
+    const float values[512] = {1, -1};
+    fuzz_temporary("onnx", folder);
+    snprintf(path, sizeof path, "%s/w", folder);
+    if (clade_folder_create(folder) || clade_file_write(path, values, sizeof values)) abort();
+    atexit(remove_folder);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     clade_network *network;
-    /* there is no such folder: external data are never found */
-    if (clade_onnx_read("/nowhere/fuzz.onnx", data, size, NULL, &network)) return 0;
+    char path[80];
+    if (!*folder) make_folder();
+    snprintf(path, sizeof path, "%s/fuzz.onnx", folder);
+    if (clade_onnx_read(path, data, size, NULL, &network)) return 0;
     size_t count;
     volatile float touched = 0;
     const clade_network_weight *w = clade_network_weights(network, &count);

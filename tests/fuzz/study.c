@@ -1,5 +1,6 @@
-/* Fuzz target: the folder of a study. The first byte says which file the rest is (255: prior.json),
- * the others are sound; the study is opened, shown and gone on with. */
+/* Fuzz target: the folder of a study. The first byte says which file the rest is (255: prior.json;
+ * 254: a run's metrics.json, in a study that weighs parameters), the others are sound; the study is
+ * opened, shown and gone on with. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 
@@ -38,7 +39,10 @@ static const char *const sound[] = {
     "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second\n"
     "1,0.7,0.5,0.6,0.6,0.001,1.5,100\n2,0.6,0.6,0.5,0.7,0.001,1.5,100\n",
     "{\"note\": \"goes on from 1 trials of other\", \"trials\": [{\"objective\": 0.4,"
-    " \"values\": {\"lr\": 0.001, \"opt\": \"adam\"}}]}"};
+    " \"values\": {\"lr\": 0.001, \"opt\": \"adam\"}}]}",
+    "{\"parameters\": {\"trained\": 9}}"};
+static const char weighed[] = "{\"method\": \"random\", \"objective\": \"val_loss\", \"seed\": 1,"
+                              " \"epochs\": 2, \"seeds_per_trial\": 1, \"cost\": \"parameters\"}";
 
 static void put(const char *folder, const char *name, const void *bytes, size_t size)
 {
@@ -65,7 +69,8 @@ static void go_on(clade_study *study)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"study.json", "trials/0001/trial.json",
-                                        "trials/0001/history.csv", "prior.json"};
+                                        "trials/0001/history.csv", "prior.json",
+                                        "trials/0001/metrics.json"};
     char folder[64], trial[128];
     clade_study *study;
     if (size < 1) return 0;
@@ -73,8 +78,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(trial, sizeof trial, "%s/trials/0001", folder);
     if (clade_folder_remove(folder) || clade_folder_create(trial)) abort();
     put(folder, "recipe.yaml", recipe, strlen(recipe));
-    for (int i = 0; i < 4; i++) put(folder, names[i], sound[i], strlen(sound[i]));
-    put(folder, names[data[0] == 255 ? 3 : data[0] % 3], data + 1, size - 1);
+    for (int i = 0; i < 5; i++) put(folder, names[i], sound[i], strlen(sound[i]));
+    if (data[0] == 254) put(folder, names[0], weighed, strlen(weighed));
+    put(folder, names[data[0] >= 254 ? 258 - data[0] : data[0] % 3], data + 1, size - 1);
     if (!clade_study_open(folder, NULL, NULL, &study)) {
         if (!clade_study_update(study)) go_on(study);
         clade_study_destroy(&study);

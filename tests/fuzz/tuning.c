@@ -1,6 +1,8 @@
-/* Fuzz target: the file of measured choices of an OpenCL device, on no device. */
+/* Fuzz target: the file of measured choices of an OpenCL device, on no device, and what is exported
+ * of it. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
+#include "bench/tuning_file.h"
 #include "opencl/cache.h"
 #include "opencl/tuning_cache.h"
 #include "op/call_text.h"
@@ -31,6 +33,28 @@ static void look_up(const opencl_tuning *tuning)
     }
 }
 
+/* What is exported can be taken over. */
+static void export(opencl_context *cl, const opencl_tuning *tuning, const char *home)
+{
+    static const clade_device_info info = {.family = "none", .name = "n", .driver = "d"};
+    char path[128], *kept;
+    void *text;
+    size_t size;
+    opencl_tuning *other;
+    if (clade_opencl_tuning_text(tuning, cl->label, &kept)) return;
+    snprintf(path, sizeof path, "%s/exported.json", home);
+    if (!clade_tuning_file_write(path, &info, kept)) {
+        if (clade_file_read(path, 1 << 20, &text, &size)) abort();
+        if (clade_opencl_tuning_open(cl, false, &other)) abort();
+        const opencl_shipped shipped = {info.family, text, size};
+        const bool whole = clade_opencl_tuning_take(cl, other, &shipped);
+        if (!whole && !*clade_opencl_tuning_warning(tuning)) abort();
+        clade_opencl_tuning_close(other);
+        free(text);
+    }
+    free(kept);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     opencl_context cl = {.label = "no device"};
@@ -48,6 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!file || fwrite(data, 1, size, file) != size || fclose(file)) abort();
     if (clade_opencl_tuning_open(&cl, true, &tuning)) abort();
     look_up(tuning);
+    export(&cl, tuning, home);
     /* whatever the file was, what is measured next is kept */
     const clade_algorithm_timing timings[] = {{.algorithm = "direct", .seconds = 2},
                                               {.algorithm = "implicit", .seconds = 1}};
