@@ -11,16 +11,16 @@ import os
 import pathlib
 import random
 import signal
-import shutil
 import sys
 import tempfile
 import time
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent.parent / "tools" / "bench")]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent.parent / "tools" / "bench")]
 import hosts as namespaces
-from ranks_test import LAUNCHERS, RECIPE, Bench, digest, history, ranks_of, wait_for_epoch
+import launchers
+from ranks_test import RECIPE, Bench, digest, history, ranks_of, wait_for_epoch
 
 RANKS, TIMEOUT, GRACE = 3, 3, 10
 
@@ -73,7 +73,7 @@ class OnHosts(Bench):
     """One rank on each host."""
 
     def __init__(self, clade, folder, hosts):
-        super().__init__(clade, folder, LAUNCHERS["Open MPI"])
+        super().__init__(clade, folder, launchers.LAUNCHERS["Open MPI"])
         self.hosts = hosts
 
     def begin(self, command):
@@ -106,10 +106,9 @@ def main():
     print(f"seed {args.seed}")
     with tempfile.TemporaryDirectory(prefix="clade-kills-") as name:
         folder, faults = pathlib.Path(name), []
-        for launcher, words in LAUNCHERS.items():
-            if shutil.which(words[0]):
-                bench = prepare(OnOneHost(args.clade, folder / words[0], words))
-                faults += [(f"{launcher}, a rank", bench, kill_rank), (f"{launcher}, mpirun", bench, kill_launcher)]
+        for launcher, words in launchers.there().items():
+            bench = prepare(OnOneHost(args.clade, folder / words[0], words))
+            faults += [(f"{launcher}, a rank", bench, kill_rank), (f"{launcher}, mpirun", bench, kill_launcher)]
         why_not = namespaces.missing()
         if why_not:
             print(f"no hosts: {why_not}")

@@ -14,6 +14,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import launchers
 from checks import check, finish
 
 RECIPE = """
@@ -37,10 +38,6 @@ train:
   shard: 1
   epochs: 3
 """
-LAUNCHERS = {
-    "Open MPI": ["mpirun.openmpi", "--oversubscribe", "--allow-run-as-root"],
-    "MPICH": ["mpirun.mpich"],
-}
 LIMIT = 120
 
 
@@ -284,13 +281,12 @@ def check_faults(bench):
 
 
 def main(clade):
-    launchers = {name: words for name, words in LAUNCHERS.items() if shutil.which(words[0])}
-    if not launchers:
+    if not launchers.there():
         print("no MPI launcher is there")
         return 77
     with tempfile.TemporaryDirectory(prefix="clade-ranks-") as name:
         folder = pathlib.Path(name)
-        for launcher, words in launchers.items():
+        for launcher, words in launchers.there().items():
             print(launcher)
             bench = Bench(os.path.abspath(clade), folder / words[0], words)
             bench.folder.mkdir()
@@ -308,8 +304,8 @@ def main(clade):
             check_others(bench, whole)
             check_faults(bench)
     # a launcher whose library is not there
-    missing = {"PMI_SIZE": "2", "PMI_RANK": "0"} if "MPICH" not in launchers else (
-        {"OMPI_COMM_WORLD_SIZE": "2"} if "Open MPI" not in launchers else None)
+    missing = {"PMI_SIZE": "2", "PMI_RANK": "0"} if "MPICH" not in launchers.there() else (
+        {"OMPI_COMM_WORLD_SIZE": "2"} if "Open MPI" not in launchers.there() else None)
     if missing:
         ended = subprocess.run([clade, "train"], capture_output=True, text=True, env=dict(os.environ, **missing))
         check(ended.returncode == 1 and "Debian" in ended.stderr, f"no library: {ended.stderr}")

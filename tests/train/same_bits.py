@@ -9,10 +9,13 @@ import argparse
 import hashlib
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import launchers
 
 NORMALIZED = """
 name: normalized
@@ -34,7 +37,6 @@ NETS = {"horses-or-humans": (300, 2, []), "cats-dogs-64": (64, 2, []),
         "cifar10": (32, 8, ["--set", "model.6.dense.units=classes"]), "cats-dogs-dropout": (150, 2, []),
         "normalized": (32, 4, []), "normalized mixed_bfloat16": (32, 4, ["--precision", "mixed_bfloat16"]),
         "normalized mixed_float16": (32, 4, ["--precision", "mixed_float16"])}
-LAUNCHERS = {"Open MPI": ["mpirun.openmpi", "--oversubscribe", "--allow-run-as-root"], "MPICH": ["mpirun.mpich"]}
 
 
 class Way:
@@ -65,9 +67,7 @@ def ways(clade):
     result = {"cpu": Way(([], ["cpu"]))}
     for device in [opencl, f"cpu,{opencl}", f"{opencl},cpu"] if opencl else []:
         result[device] = Way(([], [device]))
-    for name, launcher in LAUNCHERS.items():
-        if not shutil.which(launcher[0]):
-            continue
+    for name, launcher in launchers.there().items():
         for ranks in (1, 2, 3, 4, 8):
             result[f"{name}, {ranks}"] = Way(([*launcher, "-n", ranks], ["cpu"]))
         if opencl:
