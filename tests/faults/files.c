@@ -1,34 +1,39 @@
-/* A layer under the C library's calls for files, to be preloaded: the n-th call of a kind fails
- * with the error number FAULT_HOW. Where that is 0, a read or write that is due is short instead:
- * it moves one byte. All of Clade has offsets of 64 bits, as this file must have: what is written
- * open here is the symbol open64. */
+/* A layer under the C library's calls for files, to be preloaded: the n-th call of a kind, of all
+ * or of those that FAULT_CALLERS names, fails with the error number FAULT_HOW. Where that is 0, a
+ * read or write that is due is short instead: it moves one byte. All of Clade has offsets of 64
+ * bits, as this file must have: what is written open here is the symbol open64. */
 #define _GNU_SOURCE
+#include "callers.h"
 #include "fault.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 
 /* The next one of that name, the C library's. */
 #define REAL(name) (__extension__(__typeof__(&name)) dlsym(RTLD_NEXT, #name))
 
-__attribute__((constructor)) static void begin(void) { fault_begin(); }
+__attribute__((constructor)) static void begin(void)
+{
+    fault_begin();
+    callers_find();
+}
 
 /* Is the call to fail? Sets errno then. */
-static bool fails(const char *kind)
+static bool fails(const char *kind, uintptr_t caller)
 {
+    if (caller_objects && !caller_find(caller)) return false;
     if (!fault_due(kind)) return false;
     errno = (int)fault.how;
     return true;
 }
 
 /* The size that a call may move: less than asked for where it is due to be short; 0: it fails. */
-static size_t allowed(const char *kind, size_t size)
+static size_t allowed(const char *kind, size_t size, uintptr_t caller)
 {
-    if (!fails(kind)) return size;
+    if (!fails(kind, caller)) return size;
     return fault.how ? 0 : 1;
 }
 
@@ -36,7 +41,7 @@ static size_t allowed(const char *kind, size_t size)
 #define CALL(kind, type, name, parameters, arguments, bad)                                         \
     EXPORTED type name parameters                                                                  \
     {                                                                                              \
-        if (fails(#kind)) return bad;                                                              \
+        if (fails(#kind, CALLER)) return bad;                                                      \
         return REAL(name) arguments;                                                               \
     }
 CALL(fopen, FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
@@ -60,7 +65,7 @@ CALL(truncate, int, ftruncate, (int fd, off_t size), (fd, size), -1)
         va_start(more, flags);                                                                     \
         mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;                                  \
         va_end(more);                                                                              \
-        return fails("open") ? -1 : REAL(name)(path, flags, mode);                                 \
+        return fails("open", CALLER) ? -1 : REAL(name)(path, flags, mode);                         \
     }
 OPEN(open)
 
@@ -68,19 +73,19 @@ OPEN(open)
 EXPORTED int close(int fd)
 {
     int result = REAL(close)(fd);
-    return fails("close") ? -1 : result;
+    return fails("close", CALLER) ? -1 : result;
 }
 
 EXPORTED int fclose(FILE *file)
 {
     int result = REAL(fclose)(file);
-    return fails("fclose") ? EOF : result;
+    return fails("fclose", CALLER) ? EOF : result;
 }
 
 #define MOVE(kind, name, parameters, arguments)                                                    \
     EXPORTED ssize_t name parameters                                                               \
     {                                                                                              \
-        if (size && !(size = allowed(#kind, size))) return -1;                                     \
+        if (size && !(size = allowed(#kind, size, CALLER))) return -1;                             \
         return REAL(name) arguments;                                                               \
     }
 MOVE(read, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
@@ -91,7 +96,7 @@ MOVE(write, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
  * fails has its error flag set. */
 EXPORTED size_t fread(void *bytes, size_t size, size_t count, FILE *file)
 {
-    if (fails("fread") && fault.how) {
+    if (fails("fread", CALLER) && fault.how) {
         file->_flags |= _IO_ERR_SEEN;
         return 0;
     }
@@ -100,7 +105,7 @@ EXPORTED size_t fread(void *bytes, size_t size, size_t count, FILE *file)
 
 EXPORTED size_t fwrite(const void *bytes, size_t size, size_t count, FILE *file)
 {
-    if (fails("fwrite") && fault.how) {
+    if (fails("fwrite", CALLER) && fault.how) {
         file->_flags |= _IO_ERR_SEEN;
         return 0;
     }

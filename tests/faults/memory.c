@@ -1,14 +1,14 @@
 /* A layer under malloc, to be preloaded: allocations fail, and what the program does not free is
  * listed.
  *
- * Kind `alloc` counts the allocations of the programs and libraries that FAULT_CALLERS names (parts
- * of their paths, divided by colons); all others are served. At the end what these allocated and is
- * not free is written to the file FAULT_LEAKS, a line each: bytes, object, offset in it. */
+ * Kind `alloc` counts the allocations of the programs and libraries that FAULT_CALLERS names; all
+ * others are served. At the end what these allocated and is not free is written to the file
+ * FAULT_LEAKS, a line each: bytes, object, offset in it. */
 #define _GNU_SOURCE
+#include "callers.h"
 #include "fault.h"
 
 #include <errno.h>
-#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,13 +20,7 @@ void *__libc_realloc(void *block, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 void __libc_free(void *block);
 
-enum { most_objects = 16, slots = 1 << 20 };
-
-static struct {
-    uintptr_t begin, end, base;
-    char name[256];
-} object[most_objects];
-static size_t objects;
+enum { slots = 1 << 20 };
 
 /* Live blocks by address, open addressing; `gone` keeps a chain of probes together. */
 typedef struct block {
@@ -51,7 +45,7 @@ static void track(void *p, size_t bytes, uintptr_t caller)
 
 static void forget(void *p)
 {
-    if (!p || !objects) return;
+    if (!p || !caller_objects) return;
     pthread_mutex_lock(&lock);
     for (size_t i = slot_of((uintptr_t)p); live[i].address; i = (i + 1) % slots)
         if (live[i].address == (uintptr_t)p) {
@@ -61,19 +55,10 @@ static void forget(void *p)
     pthread_mutex_unlock(&lock);
 }
 
-static bool is_counted(uintptr_t caller)
-{
-    for (size_t i = 0; i < objects; i++)
-        if (caller >= object[i].begin && caller < object[i].end) return true;
-    return false;
-}
-
-#define CALLER ((uintptr_t)__builtin_return_address(0))
-
 /* May the caller have memory? Sets errno where not. */
 static bool allow(uintptr_t caller, bool *counted)
 {
-    *counted = is_counted(caller);
+    *counted = caller_find(caller) != NULL;
     if (!*counted || !fault_due("alloc")) return true;
     errno = ENOMEM;
     return false;
@@ -137,45 +122,11 @@ EXPORTED void free(void *p)
 
 /* --- begin and end --- */
 
-static bool is_named(const char *path, const char *names)
-{
-    for (const char *name = names; *name;) {
-        size_t n = strcspn(name, ":");
-        if (n && memmem(path, strlen(path), name, n)) return true;
-        name += n + (name[n] == ':');
-    }
-    return false;
-}
-
-static int look_at(struct dl_phdr_info *info, size_t size, void *names)
-{
-    (void)size;
-    char self[256] = "";
-    const char *path = info->dlpi_name;
-    if (!*path && readlink("/proc/self/exe", self, sizeof self - 1) > 0) path = self;
-    if (objects == most_objects || !is_named(path, names)) return 0;
-    uintptr_t begin = UINTPTR_MAX, end = 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-        if (part->p_type != PT_LOAD) continue;
-        uintptr_t from = info->dlpi_addr + part->p_vaddr, to = from + part->p_memsz;
-        if (from < begin) begin = from;
-        if (to > end) end = to;
-    }
-    object[objects].begin = begin;
-    object[objects].end = end;
-    object[objects].base = info->dlpi_addr;
-    snprintf(object[objects].name, sizeof object->name, "%s", path);
-    objects++;
-    return 0;
-}
-
 __attribute__((constructor)) static void begin(void)
 {
-    const char *names = getenv("FAULT_CALLERS");
     fault_begin();
     owner = getpid();
-    if (names) dl_iterate_phdr(look_at, (void *)(uintptr_t)names);
+    callers_find();
 }
 
 /* A child of fork() has blocks that are its parent's to free. */
@@ -187,13 +138,11 @@ __attribute__((destructor)) static void end(void)
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     for (size_t i = 0; i < slots && fd >= 0; i++) {
         if (live[i].address <= gone) continue;
-        for (size_t o = 0; o < objects; o++) {
-            if (live[i].caller < object[o].begin || live[i].caller >= object[o].end) continue;
-            /* the instruction before the one that is returned to */
-            int n = snprintf(line, sizeof line, "%zu %s %#zx\n", live[i].bytes, object[o].name,
-                             (size_t)(live[i].caller - 1 - object[o].base));
-            if (write(fd, line, (size_t)n) < 0) break;
-        }
+        const caller_object *o = caller_find(live[i].caller);
+        /* the instruction before the one that is returned to */
+        int n = snprintf(line, sizeof line, "%zu %s %#zx\n", live[i].bytes, o->name,
+                         (size_t)(live[i].caller - 1 - o->base));
+        if (write(fd, line, (size_t)n) < 0) break;
     }
     if (fd >= 0) close(fd);
 }

@@ -1,107 +1,25 @@
 """What is run with faults: commands on a small recipe and a few images, each with what it must leave behind."""
-import csv
-import hashlib
 import json
-import os
+import pathlib
 import re
 import shutil
-import subprocess
+import sys
 
-RECIPE = """
-name: faults
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import launchers
+from bench import digest, history, timeless
+from faults import CALLERS
+
+
+TRANSFER = """
+name: transfer
 input: {size: 8, rescale: 1/255}
+backbone: {file: whole/last.safetensors, output: batch_normalization, preprocessing: input}
 model:
-  - conv2d: {filters: 4, kernel: 3, use_bias: false}
-  - batchnorm: {momentum: 0.9}
   - flatten
-  - dropout: 0.2
   - dense: {units: classes, activation: softmax}
 train: {loss: sparse_categorical_crossentropy, optimizer: adam, batch: 8, epochs: 2}
-tune: {train.batch: {choice: [4, 8]}}
 """
-TIME_LIMIT = 180
-
-
-class Ended:
-    """How a process ended; code None: not by itself."""
-
-    def __init__(self, code, output, errors):
-        self.code, self.output, self.errors = code, output, errors
-
-
-def timeless(text):
-    """Without what differs from run to run."""
-    return re.sub(r"[0-9.]+ ?(m?s\b|images/s)", "-", text)
-
-
-class Bench:
-    """The images, the recipe, an undisturbed run, and what each scenario's result is undisturbed."""
-
-    def __init__(self, clade, folder, layer):
-        self.clade, self.folder = clade, folder
-        self.device = "opencl" if layer == "opencl" else "cpu"
-        self.images, self.recipe = folder / "images", folder / "faults.yaml"
-        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder))
-        self.results = {}
-        self.recipe.write_text(RECIPE)
-        # fewer than the loader's threads would take at once, so that most calls come in the same order each time
-        self.quiet("data", "make", self.images, "--train", "4", "--validation", "2", "--size", "16")
-        self.place = ["--device", "cpu", "--math", "exact", "--threads", "1"]
-        self.begin = ["train", self.recipe, "--data", self.images]
-        self.quiet(*self.begin, *self.place, "--out", folder / "whole")
-        self.quiet(*self.begin, *self.place, "--out", folder / "paused", "--pause", "1")
-        self.quiet("tune", self.recipe, "--data", self.images, "--out", folder / "study", "--trials", "1", "--epochs",
-                   "1", *self.place)
-
-    def run(self, *arguments, environment=None):
-        try:
-            done = subprocess.run([self.clade, *map(str, arguments)], capture_output=True, timeout=TIME_LIMIT,
-                                  cwd=self.folder, env=dict(self.environment, **(environment or {})))
-        except subprocess.TimeoutExpired as late:
-            return Ended(None, "", (late.stderr or b"").decode(errors="replace"))
-        return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
-
-    def quiet(self, *arguments):
-        ended = self.run(*arguments)
-        if ended.code:
-            raise RuntimeError(f"clade {' '.join(map(str, arguments))}: {ended.errors}")
-        return ended
-
-    def check_layer(self, layer, environment):
-        """The layer must see calls: a walk without any proves nothing."""
-        counts = self.folder / "probe"
-        counts.write_bytes(bytes(16))
-        kind = {"memory": "alloc", "files": "open", "opencl": "any"}[layer]
-        ended = self.run("evaluate", self.folder / "whole", "--device", self.device,
-                         environment=dict(environment, FAULT_KIND=kind, FAULT_COUNT=str(counts), FAULT_FIRST="0"))
-        if ended.code or not any(counts.read_bytes()):
-            raise RuntimeError(f"the layer sees no calls: {ended.errors}")
-
-    @staticmethod
-    def where(leaks):
-        """The lines of the layer for memory with functions in place of offsets."""
-        out = []
-        for line in sorted(set(leaks.splitlines()))[:8]:
-            size, path, offset = line.rsplit(" ", 2) if line.count(" ") == 2 else (line, "", "")
-            found = ""
-            if shutil.which("addr2line"):
-                found = subprocess.run(["addr2line", "-fpse", path, offset], capture_output=True, text=True).stdout
-            out.append(f"    {size} bytes of {os.path.basename(path)} {offset} {found.strip()}")
-        return "\n".join(out)
-
-
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "none"
-
-
-def history(run):
-    """The epochs of a run without what they took."""
-    path = run / "history.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [{name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
-                for row in csv.DictReader(file)]
 
 
 class Case:
@@ -205,6 +123,37 @@ class Together(Train):
         return [] if self.run({}).code == 0 and self.is_right(self.ended) else ["does not begin again"]
 
 
+class Transfer(Train):
+    """A head on another run's first layers, whose features are computed once and kept for other runs."""
+    name = "transfer"
+    cost = 2
+
+    def __init__(self, bench, folder):
+        super().__init__(bench, folder)
+        recipe = bench.folder / "transfer.yaml"
+        recipe.write_text(TRANSFER)
+        self.begin = ["train", recipe, "--data", bench.images]
+
+    def run(self, environment):
+        return super().run(dict(environment, CLADE_FEATURE_CACHE="1M", XDG_CACHE_HOME=str(self.folder / "cache")))
+
+
+class Ranks(Train):
+    """Two ranks; any number of them goes on to the same bits. Of the calls Clade's own fail, not the MPI library's."""
+    name = "ranks"
+    cost = 4
+
+    def command(self, place=None):
+        return [*self.begin, *(place or self.place()), "--shard", "4", "--rank-timeout", "20", "--out", self.out]
+
+    def run(self, environment):
+        launcher = next(iter(launchers.there().values()))
+        ended = self.bench.run(*self.command(), environment=dict(environment, FAULT_CALLERS=CALLERS),
+                               launcher=[*launcher, "-n", "2"])
+        self.bench.results.setdefault(self.name, self.result(ended))
+        return ended
+
+
 class Resume(Train):
     name = "resume"
 
@@ -225,6 +174,14 @@ class Evaluate(Case):
 
     def command(self, place=None):
         return ["evaluate", self.bench.folder / "whole", "--data", self.bench.images, *(place or self.place())]
+
+
+class Ensemble(Evaluate):
+    """The mean of two models' probabilities."""
+    name = "ensemble"
+
+    def command(self, place=None):
+        return [*super().command(place), "--with", self.bench.folder / "paused"]
 
 
 class Inspect(Case):
@@ -411,5 +368,6 @@ class Conform(Case):
 
 def of(layer):
     """Those for a layer. `inspect` lists files that cannot be read, which is no error."""
-    more = {"memory": [Inspect, Import], "opencl": [Together]}
-    return [Train, Mixed, Resume, Evaluate, Tune, From, CrossValidate, Calibrate, LrFind, Export, Conform] + more.get(layer, [])
+    more = {"memory": [Inspect, Import], "opencl": [Together]}.get(layer, []) + ([Ranks] if launchers.there() else [])
+    return [Train, Mixed, Transfer, Resume, Evaluate, Ensemble, Tune, From, CrossValidate, Calibrate, LrFind, Export,
+            Conform, *more]

@@ -16,6 +16,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
 import scenarios
+from bench import Bench
 from faults import FAULTS
 
 LAST = 2**63
@@ -110,10 +111,13 @@ def main():
     faults = [f for f in FAULTS[options.layer](os.path.abspath(options.module))
               if options.kind in (None, f.name)]
     chosen = [s for s in scenarios.of(options.layer) if options.scenario in (None, s.name)]
+    if not chosen:
+        print(f"skipped: no scenario '{options.scenario}' here")
+        return EXIT_SKIP
     walks = []
     with tempfile.TemporaryDirectory(prefix="clade-faults-") as name, \
             concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        bench = scenarios.Bench(os.path.abspath(options.clade), pathlib.Path(name), options.layer)
+        bench = Bench(os.path.abspath(options.clade), pathlib.Path(name), options.layer)
         if options.layer == "opencl" and bench.run("evaluate", bench.folder / "whole", "--device", "opencl").code:
             print("skipped: there is no OpenCL device")
             return EXIT_SKIP
