@@ -40,7 +40,8 @@ class Bench:
         self.clade, self.folder = clade, folder
         self.device = "opencl" if layer == "opencl" else "cpu"
         self.images, self.recipe = folder / "images", folder / "faults.yaml"
-        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder))
+        self.environment = dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder),
+                                POCL_CACHE_DIR=str(folder / "pocl"))
         self.results = {}
         self.recipe.write_text(RECIPE)
         # fewer than the loader's threads would take at once, so that most calls come in the same order each time
