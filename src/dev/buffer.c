@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A buffer as it is here, behind what backends see of it. */
+typedef struct buffer_record {
+    clade_buffer buffer;
+    void (*release)(void *user, void *memory); /* NULL: the memory is what the backend gave */
+    void *user;
+} buffer_record;
+
 /* A planner goes on, so as to say how much it would be. */
 static clade_status check_size(const clade_device *device, size_t bytes)
 {
@@ -21,14 +28,15 @@ static clade_status check_size(const clade_device *device, size_t bytes)
 clade_status clade_buffer_create(clade_device *device, size_t bytes, clade_buffer **out)
 {
     *out = NULL;
-    clade_buffer *buffer = calloc(1, sizeof *buffer);
-    if (!buffer) return clade_fail(CLADE_ENOMEM, "out of memory");
+    buffer_record *record = calloc(1, sizeof *record);
+    if (!record) return clade_fail(CLADE_ENOMEM, "out of memory");
+    clade_buffer *buffer = &record->buffer;
     buffer->device = device;
     buffer->bytes = bytes;
     clade_status status = check_size(device, bytes);
     if (!status) status = device->table.alloc(device->context, bytes, &buffer->handle);
     if (status) {
-        free(buffer);
+        free(record);
         return status;
     }
     if (device->table.host) buffer->host = device->table.host(device->context, buffer->handle);
@@ -56,14 +64,39 @@ void clade_buffer_give_back(clade_buffer **buffer)
     *buffer = NULL;
 }
 
+static void release_memory(const buffer_record *r)
+{
+    const clade_buffer *buffer = &r->buffer;
+    if (r->release)
+        r->release(r->user, buffer->handle);
+    else
+        buffer->device->table.free(buffer->device->context, buffer->handle);
+}
+
+clade_status clade_buffer_move(clade_buffer *buffer, void *memory,
+                               void (*release)(void *user, void *memory), void *user)
+{
+    if (strcmp(buffer->device->info.id, "cpu"))
+        return clade_fail(CLADE_EUNSUPPORTED, "%s: buffers of the CPU alone are moved",
+                          buffer->device->info.id);
+    buffer_record *r = (buffer_record *)buffer;
+    memcpy(memory, buffer->host, buffer->bytes);
+    release_memory(r);
+    buffer->handle = buffer->host = memory;
+    r->release = release;
+    r->user = user;
+    return CLADE_OK;
+}
+
 void clade_buffer_destroy(clade_buffer **handle)
 {
     clade_buffer *buffer = *handle;
     if (!buffer) return;
     clade_device *device = buffer->device;
     device->bytes_now -= buffer->bytes;
-    device->table.free(device->context, buffer->handle);
-    free(buffer);
+    buffer_record *r = (buffer_record *)buffer;
+    release_memory(r);
+    free(r);
     *handle = NULL;
 }
 

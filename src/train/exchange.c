@@ -104,7 +104,7 @@ static clade_status make(clade_exchange *x)
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < x->buckets * x->stages && !status; i++) {
         const chunk c = chunk_of(x, i / x->stages, own(x), i % x->stages + 1);
-        status = clade_tree_create(c.count, &x->tree[i]);
+        status = clade_tree_create(c.count, x->ranks, &x->tree[i]);
     }
     return status;
 }
@@ -238,6 +238,14 @@ static const float *find_part(const clade_tree *tree, int32_t first)
     return NULL;
 }
 
+/* A part of the sum that is on its way: to a buffer of the tree's, or it is read where the rank
+ * that has it shows it. */
+typedef struct arrival {
+    int32_t first, level;
+    float *buffer; /* or NULL */
+    const void *shown;
+} arrival;
+
 /* A bucket in a stage. */
 typedef struct bucket_stage {
     clade_exchange *x;
@@ -248,7 +256,7 @@ typedef struct bucket_stage {
     size_t first;           /* from this element of the bucket on */
     clade_tree *to;
     float *sum; /* where this rank's chunk goes, which then is whole; NULL: another stage follows */
-    clade_tree_part *part; /* [shards]: those that are on their way */
+    arrival *part; /* [shards] */
     size_t parts;
 } bucket_stage;
 
@@ -266,7 +274,7 @@ static clade_status send_parts(const bucket_stage *s, int32_t peer)
     shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
     for (; first < end && !status; first += 1 << clade_tree_level(first, end, s->shards))
         status =
-            clade_ranks_send(s->x->ranks, peer, at_chunk(s, first, c), c.count * sizeof(float));
+            clade_ranks_show(s->x->ranks, peer, at_chunk(s, first, c), c.count * sizeof(float));
     return status;
 }
 
@@ -278,13 +286,26 @@ static clade_status receive_parts(bucket_stage *s, int32_t peer)
     shards_of(s->x, s->stage, peer, s->shards, &first, &end);
     while (first < end && !status) {
         const int32_t level = clade_tree_level(first, end, s->shards);
-        float *values = clade_tree_take(s->to);
-        if (!values) return CLADE_ENOMEM;
-        s->part[s->parts++] = (clade_tree_part){first, level, values};
-        status = clade_ranks_receive(s->x->ranks, peer, values, c.count * sizeof *values);
+        arrival *a = &s->part[s->parts++];
+        *a = (arrival){.first = first, .level = level};
+        if (clade_ranks_is_local(s->x->ranks, peer)) {
+            status = clade_ranks_see(s->x->ranks, peer, &a->shown);
+        } else {
+            a->buffer = clade_tree_take(s->to);
+            if (!a->buffer) return CLADE_ENOMEM;
+            status = clade_ranks_receive(s->x->ranks, peer, a->buffer, c.count * sizeof(float));
+        }
         first += 1 << level;
     }
     return status;
+}
+
+/* What is the other ranks', or this rank's own, stays there until the sum is whole; but what
+ * another stage shows to others has to be the tree's. */
+static clade_status add_shown(const bucket_stage *s, int32_t first, int32_t level,
+                              const float *values)
+{
+    return (s->sum ? clade_tree_lend : clade_tree_add_copy)(s->to, first, level, values);
 }
 
 /* This rank's own chunk, to those that have come. */
@@ -303,7 +324,7 @@ static clade_status add_own(const bucket_stage *s)
         if (s->sum && next >= end)
             clade_tree_finish(s->to, first, level, values, s->sum);
         else
-            status = clade_tree_add_copy(s->to, first, level, values);
+            status = add_shown(s, first, level, values);
     }
     return status;
 }
@@ -320,8 +341,11 @@ static clade_status reduce_stage(bucket_stage *s)
         if (!status) status = receive_parts(s, peer);
     }
     if (!status) status = clade_ranks_wait(s->x->ranks);
-    for (size_t i = 0; i < s->parts; i++)
-        clade_tree_add(s->to, s->part[i].first, s->part[i].level, s->part[i].sum);
+    for (size_t i = 0; i < s->parts && !status; i++) {
+        const arrival *a = &s->part[i];
+        status = a->buffer ? clade_tree_add(s->to, a->first, a->level, a->buffer)
+                           : add_shown(s, a->first, a->level, a->shown);
+    }
     return status ? status : add_own(s);
 }
 
@@ -336,7 +360,7 @@ clade_status clade_exchange_reduce(clade_exchange *x, clade_sharding batch, size
 {
     const clade_range slice = clade_exchange_slice(x, bucket);
     const clade_tree *held = x->bucket[bucket].sum;
-    clade_tree_part *part = malloc((size_t)batch.shards * sizeof *part);
+    arrival *part = malloc((size_t)batch.shards * sizeof *part);
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < x->stages && !status; i++) {
@@ -357,7 +381,12 @@ clade_status clade_exchange_reduce(clade_exchange *x, clade_sharding batch, size
     return status;
 }
 
-clade_status clade_exchange_spread(clade_exchange *x, size_t bucket, float *values)
+typedef clade_status sender(clade_ranks *ranks, int32_t to, const void *bytes, size_t size);
+typedef clade_status receiver(clade_ranks *ranks, int32_t from, void *bytes, size_t size);
+
+/* A stage waits for the one before it, and the last one is under way afterwards. */
+static clade_status spread(clade_exchange *x, size_t bucket, float *values, sender *give,
+                           receiver *take)
 {
     float *at = values + x->bucket[bucket].first;
     clade_status status = CLADE_OK;
@@ -368,14 +397,26 @@ clade_status clade_exchange_spread(clade_exchange *x, size_t bucket, float *valu
             const int32_t peer = peer_at(x, s, digit);
             const chunk theirs = chunk_of(x, bucket, peer, i + 1);
             if (peer == own(x)) continue;
-            status = clade_ranks_send(x->ranks, peer, at + c.first, c.count * sizeof *at);
+            status = give(x->ranks, peer, at + c.first, c.count * sizeof *at);
             if (!status)
-                status = clade_ranks_receive(x->ranks, peer, at + theirs.first,
-                                             theirs.count * sizeof *at);
+                status = take(x->ranks, peer, at + theirs.first, theirs.count * sizeof *at);
         }
         if (!status && i > 0) status = clade_ranks_wait(x->ranks);
     }
     return status;
+}
+
+clade_status clade_exchange_spread(clade_exchange *x, size_t bucket, float *values)
+{
+    return spread(x, bucket, values, clade_ranks_show, clade_ranks_fetch);
+}
+
+clade_status clade_exchange_gather(clade_exchange *x, float *values)
+{
+    clade_status status = CLADE_OK;
+    for (size_t i = 0; i < x->buckets && !status; i++)
+        status = spread(x, i, values, clade_ranks_send, clade_ranks_receive);
+    return status ? status : clade_ranks_wait(x->ranks);
 }
 
 clade_status clade_exchange_settle(clade_exchange *x) { return clade_ranks_wait(x->ranks); }

@@ -29,15 +29,20 @@ typedef struct clade_range {
 /* The part of a bucket that this rank adds up. */
 clade_range clade_exchange_slice(const clade_exchange *exchange, size_t bucket);
 /* The sum of all ranks' gradients in a bucket, pairwise in the order of shards: this rank's slice
- * of it to its place in `sum` [gradients], which may be where its own lie. Each rank sends and
- * receives the bucket's bytes, but for one part in as many as there are ranks. */
+ * of it to its place in `sum` [gradients], which may be where its own lie. The bucket's tree is of
+ * memory of clade_ranks_memory, what is lent to it, too: other ranks on this host read their slices
+ * of it there, until the bucket has come back. Ranks on other hosts are sent the bucket's bytes,
+ * and received, but for one part in as many as there are ranks. */
 clade_status clade_exchange_reduce(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
-/* Everyone's slices of a bucket of values [parameters] to everyone; as many bytes again. They are
- * there after the next call that exchanges anything, which waits for both at once, or after settle:
- * until then that bucket of values is in use. */
+/* Everyone's slices of a bucket of values [parameters], in memory of clade_ranks_memory, to
+ * everyone; as many bytes again. They are there after the next call that exchanges anything, which
+ * waits for both at once, or after settle: until then that bucket of values is in use. This rank's
+ * slice is until the results of the batch have been exchanged. */
 clade_status clade_exchange_spread(clade_exchange *exchange, size_t bucket, float *values);
 clade_status clade_exchange_settle(clade_exchange *exchange);
+/* Everyone's slices of values [parameters], in any memory, to everyone. */
+clade_status clade_exchange_gather(clade_exchange *exchange, float *values);
 /* A batch's sums, [shards, width], to everyone: of each rank those of its shards. */
 clade_status clade_exchange_sums(clade_exchange *exchange, clade_sharding batch, float *sums,
                                  size_t width);

@@ -167,7 +167,7 @@ static clade_status add_run(const shards_in_lanes *s, clade_shard_run run, size_
     if (status)
         clade_tree_give_back(to->sum, values);
     else
-        clade_tree_add(to->sum, run.first, run.level, values);
+        status = clade_tree_add(to->sum, run.first, run.level, values);
     return status;
 }
 

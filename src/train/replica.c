@@ -123,7 +123,7 @@ static clade_status add_bucket(run_progress *p)
         host += g->offset + b->first;
         status = clade_device_finish(p->replica->device);
         if (!status && p->to->lent)
-            clade_tree_lend(b->sum, p->run->first, p->run->level, host);
+            status = clade_tree_lend(b->sum, p->run->first, p->run->level, host);
         else if (!status)
             status = clade_tree_add_copy(b->sum, p->run->first, p->run->level, host);
     } else {
@@ -135,7 +135,7 @@ static clade_status add_bucket(run_progress *p)
         if (status)
             clade_tree_give_back(b->sum, values);
         else
-            clade_tree_add(b->sum, p->run->first, p->run->level, values);
+            status = clade_tree_add(b->sum, p->run->first, p->run->level, values);
     }
     if (!status) p->to->added(p->to->user, p->run->added++);
     return status;

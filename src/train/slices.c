@@ -86,9 +86,7 @@ clade_status clade_slices_gather(clade_slices *s)
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < s->moments && !status; i++) {
         float *values = clade_buffer_host(s->memory[2 + i]);
-        for (size_t k = 0; k < s->buckets && !status; k++)
-            status = clade_exchange_spread(s->exchange, k, values);
-        if (!status) status = clade_exchange_settle(s->exchange);
+        status = clade_exchange_gather(s->exchange, values);
         if (!status && s->copy[i]) status = clade_tensor_write(&s->moment[i], values);
     }
     return status;

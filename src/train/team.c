@@ -301,7 +301,7 @@ static clade_status make_buckets(clade_team *team, const clade_team_options *o)
         uint64_t end = length - length * i / r->buckets;
         r->bucket[i].first = length - length * (i + 1) / r->buckets;
         r->bucket[i].count = end - r->bucket[i].first;
-        status = clade_tree_create((size_t)r->bucket[i].count, &r->bucket[i].sum);
+        status = clade_tree_create((size_t)r->bucket[i].count, o->ranks, &r->bucket[i].sum);
     }
     return status;
 }

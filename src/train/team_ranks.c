@@ -4,14 +4,24 @@
 #include "base/clock.h"
 #include "train/team_state.h"
 
+#include <clade/borrow.h>
+
 #include <stdlib.h>
 
-/* A tensor's own memory, or as much: *out. */
+static void release(void *ranks, void *memory) { clade_ranks_free(ranks, memory); }
+
+/* Where the exchange has a tensor's values, *out: memory that ranks on this host see, which becomes
+ * the tensor's own where the team works in place. */
 static clade_status find_memory(const clade_team *team, const clade_tensor *t, float **out)
 {
-    float *host = clade_buffer_host(t->buffer);
-    *out = team->in_place ? host + t->offset : malloc(clade_tensor_count(t) * sizeof **out);
-    return *out ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
+    clade_status status = CLADE_OK;
+    if (!team->in_place || clade_ranks_have_local(team->ranks)) {
+        *out = clade_ranks_memory(team->ranks, clade_buffer_bytes(t->buffer));
+        if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
+        if (team->in_place) status = clade_buffer_move(t->buffer, *out, release, team->ranks);
+    }
+    if (team->in_place) *out = (float *)clade_buffer_host(t->buffer) + t->offset;
+    return status;
 }
 
 static clade_status make_slices(clade_team *team, const clade_team_options *o)
@@ -54,8 +64,8 @@ void clade_team_clear_exchange(clade_team *team)
     clade_slices_destroy(&team->slices);
     clade_exchange_destroy(&team->exchange);
     if (team->in_place) return;
-    free(team->sum);
-    free(team->w);
+    clade_ranks_free(team->ranks, team->sum);
+    clade_ranks_free(team->ranks, team->w);
 }
 
 clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket)

@@ -38,7 +38,7 @@ static void add_runs(clade_tree *tree, const float *x, int n, int most, unsigned
         float *buffer = clade_tree_take(tree);
         buffer[0] = sum_of(x + first[i], (end < n ? end : n) - first[i]);
         buffer[1] = -buffer[0];
-        clade_tree_add(tree, first[i], level[i], buffer);
+        CHECK_OK(clade_tree_add(tree, first[i], level[i], buffer));
         runs--;
         first[i] = first[runs];
         level[i] = level[runs];
@@ -56,7 +56,7 @@ static void check_finish(clade_tree *tree, const float *x, int n, bool in_place)
         float *buffer = clade_tree_take(tree);
         buffer[0] = sum_of(x + at, 1 << level);
         buffer[1] = -buffer[0];
-        clade_tree_add(tree, at, level, buffer);
+        CHECK_OK(clade_tree_add(tree, at, level, buffer));
         at += 1 << level;
     }
     clade_tree_finish(tree, last, clade_tree_level(last, n, n), values, to);
@@ -69,7 +69,7 @@ static void test_tree(void)
     float x[most];
     clade_tree *tree = NULL;
     int other = 0;
-    CHECK_OK(clade_tree_create(2, &tree));
+    CHECK_OK(clade_tree_create(2, NULL, &tree));
     for (int i = 0; i < most; i++) x[i] = sinf((float)i) / (float)(1 + i % 7);
     for (int n = 1; n <= most; n++) {
         float in_order = x[0];
