@@ -118,6 +118,38 @@ def check_synced(bench):
         check(history(run) == history(whole), f"{ranks} ranks, synced: another history")
 
 
+def segments_of(process):
+    """How many ranks' segments a process maps."""
+    lines = pathlib.Path(f"/proc/{process}/maps").read_text().splitlines()
+    return len({line.split()[4] for line in lines if "/memfd:clade" in line})  # by inode
+
+
+def check_hosts(bench, whole):
+    """Ranks of one host map each other's memory, those of another none of theirs: with host names of their own, in one tree."""
+    if os.geteuid() != 0 or not shutil.which("unshare"):
+        print("no hosts: that needs root and unshare")
+        return
+    elsewhere = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"', "elsewhere"]
+    synced = ("--set", "train.sync_batchnorm=true")
+    few = bench.new()
+    ends_well(bench, bench.train("--out", few, *synced), "one process, synced")
+    for here, there in ((2, 1), (1, 2), (2, 2), (7, 3)):
+        for same, more in ((whole, ()), (few, synced)):
+            run = bench.new()
+            train = bench.train("--out", run, *more)
+            ends_well(bench, [*bench.launcher, "-n", here, *train, ":", "-n", there, *elsewhere, *train],
+                      f"{here} ranks and {there} elsewhere")
+            check(digest(run) == digest(same), f"{here} ranks and {there} elsewhere, {more}: other weights")
+    run = bench.new()
+    train = bench.train("--out", run, "--epochs", 1000)
+    job = bench.start([*bench.launcher, "-n", 2, *train, ":", "-n", 1, *elsewhere, *train])
+    check(wait_for_epoch(run), "no epoch on two hosts")
+    found = sorted(segments_of(process) for process in ranks_of(job, run))
+    check(found == [0, 2, 2], f"segments that three ranks on two hosts map: {found}")
+    job.terminate()
+    job.communicate(timeout=LIMIT)
+
+
 def check_optimizers(bench):
     """Steps that ranks take for their slices, and those that need the norm of all; an average; more ranks than send straight
     to everyone, and a number of them that is no power of two."""
@@ -296,6 +328,7 @@ def main(clade):
             whole = bench.new()
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
+            check_hosts(bench, whole)
             check_synced(bench)
             check_optimizers(bench)
             check_tasks(bench)

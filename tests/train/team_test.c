@@ -21,9 +21,11 @@ static float sum_of(const float *x, int n)
     return sum_of(x, half) + sum_of(x + half, n - half);
 }
 
-/* Cuts n terms into aligned runs of at most 2^most, and adds them in an order made of `seed`. */
+/* Cuts n terms into aligned runs of at most 2^most, and adds them in an order made of `seed`: what
+ * is lent, copied, or the tree's own. */
 static void add_runs(clade_tree *tree, const float *x, int n, int most, unsigned seed)
 {
+    static float lent[65][2]; /* until the next start */
     int first[64], level[64], runs = 0;
     for (int at = 0; at < n; runs++) {
         int longest = clade_tree_level(at, n, n);
@@ -35,10 +37,21 @@ static void add_runs(clade_tree *tree, const float *x, int n, int most, unsigned
     while (runs) {
         seed = seed * 1103515245 + 12345;
         int i = (int)(seed >> 16) % runs, end = first[i] + (1 << level[i]);
-        float *buffer = clade_tree_take(tree);
-        buffer[0] = sum_of(x + first[i], (end < n ? end : n) - first[i]);
-        buffer[1] = -buffer[0];
-        CHECK_OK(clade_tree_add(tree, first[i], level[i], buffer));
+        const float sum = sum_of(x + first[i], (end < n ? end : n) - first[i]);
+        float *values = lent[runs], copied[2] = {sum, -sum};
+        values[0] = sum;
+        values[1] = -sum;
+        if (seed >> 13 & 1) {
+            CHECK_OK(clade_tree_lend(tree, first[i], level[i], values));
+        } else if (seed >> 14 & 1) {
+            CHECK_OK(clade_tree_add_copy(tree, first[i], level[i], copied));
+            copied[0] = copied[1] = NAN; /* it is the caller's again */
+        } else {
+            float *buffer = clade_tree_take(tree);
+            memcpy(buffer, values, 2 * sizeof *buffer);
+            CHECK_OK(clade_tree_add(tree, first[i], level[i], buffer));
+        }
+        CHECK(values[0] == sum && values[1] == -sum);
         runs--;
         first[i] = first[runs];
         level[i] = level[runs];
