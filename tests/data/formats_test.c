@@ -137,6 +137,18 @@ static void test_refused(void)
         CLADE_EFORMAT, "a: not an image (JPEG, PNG, BMP");
 }
 
+/* What a library says of damage reaches the message. */
+static void test_told(void)
+{
+    uint8_t out[3];
+    if (!is_read("tiff")) return;
+    blob b = read_image("tiff_lzw");
+    CHECK_FAILS(clade_image_decode(b.data, 16, "a", 1, 1, 3, CLADE_NEAREST, out), CLADE_EFORMAT,
+                "a: TIFF: ");
+    CHECK(!strstr(clade_error(), "damaged"));
+    free(b.data);
+}
+
 static double peak_mebibytes(void)
 {
     struct rusage usage;
@@ -238,6 +250,7 @@ int main(int argc, char **argv)
     test_bombs();
     test_images();
     test_refused();
+    test_told();
     test_dataset();
     return TEST_END();
 }

@@ -156,9 +156,11 @@ for reduce in "ReduceMean", "ReduceMax":
     op(reduce, [7, 13], axes=(Required([2, 3]), [3], [-2], Refused([4], "out of range")),
        keepdims=(1,), after=[("Conv", [real(3, 4, 1, 1)], {})])
     op(reduce, 13, axes=(Required([2, 3]),), keepdims=(Required(0),), after=[("Gemm", [real(4, 3)], {})])
-    for first, second in (2, 3), (3, 2):
+    for first, second in (2, 3), (3, 2):  # [n, c] only after both
         op(reduce, 13, axes=(Required([first]),), keepdims=(1,), after=[(reduce, [], {"axes": [second]}),
                                                                         ("Conv", [real(3, 4, 1, 1)], {})])
+        op(reduce, 13, axes=(Required([first]),), keepdims=(Required(0),), after=[(reduce, [], {"axes": [2], "keepdims": 0}),
+                                                                                  ("Gemm", [real(4, 3)], {})])
     op(reduce, 13, refused="than height and width")
     op(reduce, 13, axes=(Required([1]),), keepdims=(Required(0),), refused="than height and width")
     op(reduce, 18, ("x", whole(-1, 2)), keepdims=(1, 0), noop_with_empty_axes=(0, 1))

@@ -299,6 +299,61 @@ static void test_folding(void)
     clade_network_destroy(&network);
 }
 
+/* x normalised over channels, in pieces, times `gamma`, plus `beta`, each of which may be NULL. */
+static void put_norm_in_parts(clade_onnx_writer *w, const char *gamma, const char *beta)
+{
+    static const int32_t channel[] = {1};
+    static const int64_t one[] = {1}, kernel[] = {32, 3}, each[] = {2, 1, 1};
+    static const float eps = 1e-5F, exponent = 2;
+    const char *y = "normal";
+    clade_onnx_put_floats(w, hand_text(w, "eps"), 1, one, &eps);
+    clade_onnx_put_floats(w, hand_text(w, "two"), 1, one, &exponent);
+    Onnx__Node *mean = hand_node(w, "ReduceMean", "n1", "mean", "x", NULL, NULL);
+    hand_node(w, "Sub", "n2", "d", "x", "mean", NULL);
+    hand_node(w, "Pow", "n3", "square", "d", "two", NULL);
+    Onnx__Node *variance = hand_node(w, "ReduceMean", "n4", "variance", "square", NULL, NULL);
+    clade_onnx_put_ints(w, mean, "axes", channel, 1);
+    clade_onnx_put_ints(w, variance, "axes", channel, 1);
+    hand_node(w, "Add", "n5", "positive", "variance", "eps", NULL);
+    hand_node(w, "Sqrt", "n6", "deviation", "positive", NULL, NULL);
+    hand_node(w, "Div", "n7", y, "d", "deviation", NULL);
+    if (gamma) {
+        floats(w, gamma, 3, each);
+        hand_node(w, "Mul", "n8", "scaled", y, gamma, NULL);
+        y = "scaled";
+    }
+    if (beta) {
+        floats(w, beta, 3, each);
+        hand_node(w, "Add", "n9", "shifted", y, beta, NULL);
+        y = "shifted";
+    }
+    hand_node(w, "Flatten", "f", "flat", y, NULL, NULL);
+    floats(w, "fc.weight", 2, kernel);
+    hand_node(w, "MatMul", "m", "y", "flat", "fc.weight", NULL);
+}
+
+/* A layer that was several nodes is named by its gamma, too; without one, after its last node. */
+static void test_names_of_parts(void)
+{
+    static const char *const forms[][3] = {{"a.weight", "b.weight", "a/gamma"},
+                                           {"a.weight", NULL, "a/gamma"},
+                                           {NULL, "b.weight", "n9/gamma"},
+                                           {NULL, NULL, "n7/gamma"}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        clade_onnx_writer w;
+        clade_network *network;
+        size_t count = 0;
+        start(&w, 13);
+        put_norm_in_parts(&w, forms[i][0], forms[i][1]);
+        CHECK_OK(read_back(&w, &network));
+        const clade_network_weight *weights =
+            network ? clade_network_weights(network, &count) : NULL;
+        CHECK(count && !strcmp(weights[0].name, forms[i][2]));
+        CHECK(count && !strcmp(weights[count - 1].name, "fc/kernel"));
+        clade_network_destroy(&network);
+    }
+}
+
 /* Batch normalisation as programs export it that did not switch to inference: by an attribute, or
  * before opset 14 by further outputs. */
 static void test_training_mode(void)
@@ -605,6 +660,7 @@ int main(void)
     CHECK(mkdtemp(folder) && chdir(folder) == 0);
     test_round_trip();
     test_folding();
+    test_names_of_parts();
     test_training_mode();
     test_unsupported();
     test_large_padding();
