@@ -1,5 +1,6 @@
 /* Mode ops: every op on every case, on the device that is judged. */
 #include "conform/conform.h"
+#include "op/half.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,15 @@ static clade_status judge_other(const conform_run *run, const conform_problem *p
     return status;
 }
 
+/* Has a device that is opened in another way than the first one a version of the call, too? One
+ * algorithm takes tensors of 16 bits where another, or the same with tiny limits, does not. */
+static bool has_version(const conform_device *on, const conform_problem *problem)
+{
+    const clade_call call = {.op = problem->info->op, .args = problem->args};
+    return !clade_args_have_halves(problem->info, &call.args) ||
+           clade_device_takes_halves(on->device, &call);
+}
+
 /* All that is asked of a device on one problem. */
 static clade_status judge_problem(conform_run *run, const conform_problem *problem, int accumulate,
                                   conform_tally *tally, conform_failure *failure)
@@ -140,7 +150,8 @@ static clade_status judge_problem(conform_run *run, const conform_problem *probl
         status =
             stage_and_compare(run, problem, on, &apart, bits, NULL, NULL, NULL, tally, failure);
     for (size_t i = 1; !status && !failure->check && i < run->device_count; i++)
-        if (!run->devices[i].products || (problem->info->flags & CLADE_OP_PRODUCT))
+        if ((!run->devices[i].products || (problem->info->flags & CLADE_OP_PRODUCT)) &&
+            has_version(&run->devices[i], problem))
             status = judge_other(run, problem, &run->devices[i], bits, got, tally, failure);
     if (!status && !failure->check) status = judge_absent(run, problem, on, bits, tally, failure);
     if (!status && !failure->check && !accumulate && (problem->info->flags & CLADE_OP_INPLACE))
