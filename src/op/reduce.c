@@ -76,6 +76,7 @@ static const clade_case reduce_cases[] = {
     {CASE_QUICK, "whole", "x=5x9 y=1x1 mean=1"},
     {CASE_QUICK, "blocks", "x=1037x3 y=1x3"},
     {CASE_QUICK, "blocks-apart", "x=5x2x17x36 y=1x2x1x36"},
+    {CASE_QUICK, "levels", "x=800x33 y=1x33"}, /* of sums, with tiny limits */
     {CASE_FULL, "one", "x=1 y=1 mean=1"},
     {CASE_FULL, "nothing", "x=3x4x5 y=3x4x5"},
     {CASE_FULL, "row", "x=77 y=1"},
