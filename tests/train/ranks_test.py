@@ -180,6 +180,18 @@ def check_optimizers(bench):
         check(digest(run) == digest(whole), f"{name}, an epoch more: other weights")
 
 
+def check_opencl(bench):
+    """Moments in memory that is not the host's: after a pause they are whole on every rank."""
+    if '"opencl:' not in bench.run([bench.clade, "devices", "--json"]).stdout:
+        return
+    few = ("--device", "opencl", "--shard", 5, "--epochs", 2, "--set", "augment={}")
+    whole, run = bench.new(), bench.new()
+    ends_well(bench, bench.train("--out", whole, *few), "opencl, one process")
+    ends_well(bench, bench.on(2, bench.train("--out", run, *few, "--pause", 1)), "opencl, a pause")
+    ends_well(bench, bench.on(2, bench.resume(run, "--device", "opencl")), "opencl, a resume")
+    check(digest(run) == digest(whole), "opencl, 2 ranks: other weights")
+
+
 def check_tasks(bench):
     """Numbers and classes that have an order, activations in 16 bits, float16's first steps skipped."""
     numbers = bench.folder / "numbers.csv"
@@ -331,6 +343,7 @@ def main(clade):
             check_hosts(bench, whole)
             check_synced(bench)
             check_optimizers(bench)
+            check_opencl(bench)
             check_tasks(bench)
             check_predict(bench, whole)
             check_refusals(bench)
