@@ -35,6 +35,7 @@ def main(program):
     numbers_are_finite(svg)
     curve = next(d for d in (path.get("d") for path in svg.iter(ns + "path")) if "h0" in d)
     assert curve.count("M") == 3 and curve.count("L") == 2, f"gaps where values are not finite: {curve}"
+    assert all(len(group) for group in svg.iter(ns + "g")), "a name in a legend without its line"
     charts = {chart.find(ns + "title").text: chart for chart in svg.findall(ns + "svg")}
     texts = {title: [text.text for text in chart.iter(ns + "text")] for title, chart in charts.items()}
     assert "epoch 5: 0.3" in texts["Loss"], texts["Loss"]
