@@ -11,6 +11,9 @@ Check = collections.namedtuple("Check", "name command env")
 CPU = ["--device cpu --mode ops --strict", "--device cpu --mode ops --math fast --seed 5"]
 OPENCL = ["--device opencl --mode ops --strict --kernels cpu", "--device opencl --mode ops --strict --kernels gpu",
           "--device opencl --mode ops --math fast --seed 5"]
+# tensors of 16 bits, which quick cases leave out
+HALVES = ["conform-opencl-16-bits", "conform-opencl-16-bits-gpu-kernels"]
+CPU_HALVES = ["conform-cpu-16-bits", "conform-cpu-fast-16-bits-dense", "conform-cpu-fast-16-bits-conv"]
 # products by emulated matrix units
 MATRIX = ["conform-opencl-" + name for name in
           ("mma-tf32", "mma-float16", "wmma-gfx11-bfloat16", "wmma-gfx12-float16", "mfma-tf32", "xmx-8-bfloat16",
@@ -22,11 +25,11 @@ LAYERS = ["--device cpu --mode layers", "--device cpu --mode nets"]
 # pattern, conform by family, conform, suites or tests of meson's; the first that matches counts
 FITTING = [
     ("kernels/*matrix*", OPENCL, [], MATRIX),
-    ("kernels/*.clh", CPU + OPENCL, [], ["op"]),
-    ("kernels/*", OPENCL, [], []),
-    ("src/cpu/*", CPU, [], []),
+    ("kernels/*.clh", CPU + OPENCL, [], ["op", *CPU_HALVES, *HALVES]),
+    ("kernels/*", OPENCL, [], HALVES),
+    ("src/cpu/*", CPU, [], CPU_HALVES),
     ("src/opencl/*matrix*", OPENCL, [], ["opencl", *MATRIX]),
-    ("src/opencl/*", OPENCL, [], ["opencl"]),
+    ("src/opencl/*", OPENCL, [], ["opencl", *HALVES]),
     ("src/op/*", CPU, GRADIENTS, ["op"]),
     ("src/nn/*", [], LAYERS, ["nn", "train-semantics", "train-transfer", "recipe"]),
     ("src/train/*", [], [], ["train", "command-evaluate", "command-labels", "command-lr-find", "command-tasks"]),
