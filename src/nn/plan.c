@@ -1,4 +1,4 @@
-/* The memory planner: greedy by size, best fit. */
+/* The memory planner: greedy by size or by size times life, whichever takes less, best fit. */
 #include "nn/plan.h"
 
 #include <stdlib.h>
@@ -15,6 +15,19 @@ static int by_size(const void *a, const void *b)
     if (x->bytes != y->bytes) return x->bytes > y->bytes ? -1 : 1;
     if (x->first != y->first) return x->first < y->first ? -1 : 1;
     return x < y ? -1 : 1;
+}
+
+static uint64_t area_of(const clade_plan_block *b)
+{
+    return b->bytes * (uint64_t)(b->last - b->first + 1);
+}
+
+/* Larger times longer-lived first; of equals as above. */
+static int by_area(const void *a, const void *b)
+{
+    const uint64_t x = area_of(*(clade_plan_block *const *)a),
+                   y = area_of(*(clade_plan_block *const *)b);
+    return x != y ? (x > y ? -1 : 1) : by_size(a, b);
 }
 
 /* The smallest gap between the placed blocks (in ascending offset) alive at the same time that
@@ -36,15 +49,15 @@ static uint64_t best_place(const clade_plan_block *block, clade_plan_block *cons
     return least < UINT64_MAX ? place : end;
 }
 
-clade_status clade_plan_place(clade_plan_block *block, size_t count, uint64_t *total)
+/* Places `count` blocks in the order of `compare`; `order` has room for twice as many; gives the
+ * end of the last. */
+static uint64_t place_all(clade_plan_block *block, size_t count, clade_plan_block **order,
+                          int (*compare)(const void *, const void *))
 {
-    *total = 0;
-    if (!count) return CLADE_OK;
-    clade_plan_block **order = malloc(2 * count * sizeof(clade_plan_block *));
-    if (!order) return clade_fail(CLADE_ENOMEM, "out of memory to plan %zu blocks", count);
     clade_plan_block **placed = order + count;
+    uint64_t total = 0;
     for (size_t i = 0; i < count; i++) order[i] = &block[i];
-    qsort(order, count, sizeof(clade_plan_block *), by_size);
+    qsort(order, count, sizeof(clade_plan_block *), compare);
     for (size_t i = 0; i < count; i++) {
         clade_plan_block *b = order[i];
         b->offset = best_place(b, placed, i);
@@ -52,8 +65,23 @@ clade_status clade_plan_place(clade_plan_block *block, size_t count, uint64_t *t
         for (; at > 0 && placed[at - 1]->offset > b->offset; at--) placed[at] = placed[at - 1];
         placed[at] = b;
         uint64_t end = b->offset + round_up(b->bytes);
-        if (end > *total) *total = end;
+        if (end > total) total = end;
     }
+    return total;
+}
+
+clade_status clade_plan_place(clade_plan_block *block, size_t count, uint64_t *total)
+{
+    *total = 0;
+    if (!count) return CLADE_OK;
+    clade_plan_block **order = malloc(2 * count * sizeof(clade_plan_block *));
+    if (!order) return clade_fail(CLADE_ENOMEM, "out of memory to plan %zu blocks", count);
+    *total = place_all(block, count, order, by_area);
+    const uint64_t sized = place_all(block, count, order, by_size);
+    if (sized > *total)
+        place_all(block, count, order, by_area);
+    else
+        *total = sized;
     free(order);
     return CLADE_OK;
 }

@@ -15,9 +15,9 @@ typedef struct clade_plan_block {
     uint64_t offset;     /* result: a multiple of CLADE_PLAN_ALIGN */
 } clade_plan_block;
 
-/* Places the blocks so that no two that live at the same moment overlap: the largest first, each
- * into the smallest gap among those already placed that it fits into. `total` is the size of the
- * arena. Errors: ENOMEM. */
+/* Places the blocks so that no two that live at the same moment overlap: the largest first, or
+ * those whose size times life is, where the arena is smaller then; each into the smallest gap among
+ * those already placed that it fits into. `total` is the size of the arena. Errors: ENOMEM. */
 clade_status clade_plan_place(clade_plan_block *block, size_t count, uint64_t *total);
 
 #endif
