@@ -17,6 +17,7 @@ enum { line = 64, ring_bytes = 1 << 16 };
 
 typedef struct ring {
     _Alignas(line) atomic_uint written; /* bytes since the beginning, modulo 2^32 */
+    atomic_bool full;                   /* the writer waits for room */
     _Alignas(line) atomic_uint read;
     _Alignas(line) char bytes[ring_bytes];
 } ring;
@@ -140,21 +141,31 @@ static void copy(ring *r, unsigned at, char *bytes, unsigned size, bool out)
     }
 }
 
-/* Writes or reads as much of `size` bytes as can be now. */
-static size_t move(clade_local *l, const transfer *t, char *bytes, size_t size)
+static unsigned room_of(ring *r) { return ring_bytes - (r->written - r->read); }
+
+/* As much of `size` bytes as can be now. Who finds less room says so before the last look, and who
+ * reads looks after it has read: one of them sees the other. */
+static unsigned write_some(clade_local *l, int rank, char *bytes, size_t size)
 {
-    const bool out = t->kind != SEND;
-    head *theirs = l->peer[t->peer].head;
-    ring *r = out ? &theirs->to[l->own] : &l->head->to[t->peer];
-    const unsigned written = atomic_load_explicit(&r->written, memory_order_acquire);
-    const unsigned read = atomic_load_explicit(&r->read, memory_order_acquire);
-    const unsigned held = written - read, most = out ? held : ring_bytes - held;
-    const unsigned n = size < most ? (unsigned)size : most;
+    ring *r = &l->head->to[rank];
+    if (room_of(r) < size) r->full = true;
+    const unsigned room = room_of(r), n = size < room ? (unsigned)size : room;
     if (n == 0) return 0;
-    copy(r, out ? read : written, bytes, n, out);
-    atomic_store_explicit(out ? &r->read : &r->written, (out ? read : written) + n,
-                          memory_order_release);
-    if (!out || held == ring_bytes) ring_bell(theirs); /* a reader, or a writer without room */
+    copy(r, r->written, bytes, n, false);
+    r->written += n;
+    ring_bell(l->peer[rank].head);
+    return n;
+}
+
+static unsigned read_some(clade_local *l, int rank, char *bytes, size_t size)
+{
+    head *theirs = l->peer[rank].head;
+    ring *r = &theirs->to[l->own];
+    const unsigned held = r->written - r->read, n = size < held ? (unsigned)size : held;
+    if (n == 0) return 0;
+    copy(r, r->read, bytes, n, true);
+    r->read += n;
+    if (atomic_exchange(&r->full, false)) ring_bell(theirs);
     return n;
 }
 
@@ -164,7 +175,8 @@ static bool advance(clade_local *l, transfer *t)
 {
     char *bytes = t->bytes && t->kind != FETCH ? t->bytes : (char *)&t->place;
     while (t->done < t->size) {
-        const size_t n = move(l, t, bytes + t->done, t->size - t->done);
+        const unsigned n = (t->kind == SEND ? write_some : read_some)(l, t->peer, bytes + t->done,
+                                                                      t->size - t->done);
         if (n == 0) return false;
         t->done += n;
     }
