@@ -22,12 +22,12 @@ typedef struct ring {
     _Alignas(line) char bytes[ring_bytes];
 } ring;
 
-typedef struct head {
+typedef struct local_head {
     uint64_t token;
     _Alignas(line) atomic_uint bell; /* how often it was rung */
     atomic_uint asleep;
     ring to[];
-} head;
+} local_head;
 
 typedef enum transfer_kind { SEND, RECEIVE, FETCH, SEE } transfer_kind;
 
@@ -42,15 +42,15 @@ typedef struct transfer {
 } transfer;
 
 typedef struct peer {
-    head *head; /* NULL: none on this host */
+    local_head *head; /* NULL: none on this host */
     clade_segment_name name;
     bool waits[2]; /* a message from it, and to it, that others wait behind; within a test */
 } peer;
 
 struct clade_local {
     int own, count;
-    clade_segment *segment;
-    head *head;
+    clade_shared_segment *segment;
+    local_head *head;
     peer *peer; /* [count] */
     transfer *list;
     size_t transfers, room;
@@ -64,7 +64,7 @@ clade_local *clade_local_create(int own, int count, clade_segment_name *name)
     l->own = own;
     l->count = count;
     l->peer = calloc((size_t)count, sizeof *l->peer);
-    l->segment = clade_segment_create(sizeof(head) + (size_t)count * sizeof(ring), name);
+    l->segment = clade_segment_create(sizeof(local_head) + (size_t)count * sizeof(ring), name);
     if (!l->peer || !l->segment) {
         *name = (clade_segment_name){.host = 0};
         clade_local_destroy(&l);
@@ -107,11 +107,11 @@ void clade_local_settle(clade_local *l, const bool *both)
 }
 
 bool clade_local_has(const clade_local *l, int rank) { return l->peer[rank].head != NULL; }
-clade_segment *clade_local_segment(const clade_local *l) { return l->segment; }
+clade_shared_segment *clade_local_segment(const clade_local *l) { return l->segment; }
 
 /* --- the bell --- */
 
-static void ring_bell(head *h)
+static void ring_bell(local_head *h)
 {
     atomic_fetch_add(&h->bell, 1);
     if (atomic_exchange(&h->asleep, 0)) syscall(SYS_futex, &h->bell, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -159,7 +159,7 @@ static unsigned write_some(clade_local *l, int rank, char *bytes, size_t size)
 
 static unsigned read_some(clade_local *l, int rank, char *bytes, size_t size)
 {
-    head *theirs = l->peer[rank].head;
+    local_head *theirs = l->peer[rank].head;
     ring *r = &theirs->to[l->own];
     const unsigned held = r->written - r->read, n = size < held ? (unsigned)size : held;
     if (n == 0) return 0;

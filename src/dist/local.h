@@ -20,7 +20,7 @@ void clade_local_settle(clade_local *local, const bool *both);
 /* Has it mapped this rank's segment, and this rank its? */
 bool clade_local_has(const clade_local *local, int rank);
 /* This rank's memory for what others read; NULL: none, or no room. */
-clade_segment *clade_local_segment(const clade_local *local);
+clade_shared_segment *clade_local_segment(const clade_local *local);
 
 /* As ranks.h says. False: out of memory. */
 bool clade_local_send(clade_local *local, int to, const void *bytes, size_t size);

@@ -17,17 +17,17 @@
 
 enum { page = 4096 };
 
-typedef struct block {
-    struct block *next;
+typedef struct extent {
+    struct extent *next;
     size_t first, bytes;
-} block;
+} extent;
 
-struct clade_segment {
+struct clade_shared_segment {
     char *base;
     size_t bytes, head;
     int file;
     pthread_mutex_t mutex; /* of the list */
-    block *taken;
+    extent *taken;
 };
 
 static size_t round_up(size_t bytes) { return (bytes + page - 1) / page * page; }
@@ -54,11 +54,11 @@ static void *map(int file, size_t bytes)
     return base == MAP_FAILED ? NULL : base;
 }
 
-clade_segment *clade_segment_create(size_t head, clade_segment_name *name)
+clade_shared_segment *clade_segment_create(size_t head, clade_segment_name *name)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     *name = (clade_segment_name){.host = 0};
-    clade_segment *s = calloc(1, sizeof *s);
+    clade_shared_segment *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->head = round_up(head);
     s->bytes = s->head + (pages > 0 && size > 0 ? round_up((size_t)pages * (size_t)size) : 0);
@@ -80,19 +80,19 @@ clade_segment *clade_segment_create(size_t head, clade_segment_name *name)
     return s;
 }
 
-void clade_segment_seal(clade_segment *s)
+void clade_segment_seal(clade_shared_segment *s)
 {
     if (s->file >= 0) close(s->file);
     s->file = -1;
 }
 
-void clade_segment_destroy(clade_segment **handle)
+void clade_segment_destroy(clade_shared_segment **handle)
 {
-    clade_segment *s = *handle;
+    clade_shared_segment *s = *handle;
     if (!s) return;
     clade_segment_seal(s);
     if (s->base) munmap(s->base, s->bytes);
-    for (block *b = s->taken, *next; b; b = next) {
+    for (extent *b = s->taken, *next; b; b = next) {
         next = b->next;
         free(b);
     }
@@ -125,13 +125,13 @@ void clade_segment_unmap(void *base, const clade_segment_name *name)
     if (base) munmap(base, name->bytes);
 }
 
-void *clade_segment_base(const clade_segment *s) { return s->base; }
+void *clade_segment_base(const clade_shared_segment *s) { return s->base; }
 
-void *clade_segment_take(clade_segment *s, size_t bytes)
+void *clade_segment_take(clade_shared_segment *s, size_t bytes)
 {
-    block *b = malloc(sizeof *b), **at = &s->taken;
+    extent *b = malloc(sizeof *b), **at = &s->taken;
     if (!b) return NULL;
-    *b = (block){.first = s->head, .bytes = round_up(bytes ? bytes : 1)};
+    *b = (extent){.first = s->head, .bytes = round_up(bytes ? bytes : 1)};
     pthread_mutex_lock(&s->mutex);
     for (; *at && (*at)->first - b->first < b->bytes; at = &(*at)->next)
         b->first = (*at)->first + (*at)->bytes;
@@ -146,14 +146,14 @@ void *clade_segment_take(clade_segment *s, size_t bytes)
     return NULL;
 }
 
-void clade_segment_give_back(clade_segment *s, void *memory)
+void clade_segment_give_back(clade_shared_segment *s, void *memory)
 {
     if (!memory) return;
     const size_t first = (size_t)((char *)memory - s->base);
     pthread_mutex_lock(&s->mutex);
-    block **at = &s->taken;
+    extent **at = &s->taken;
     while ((*at)->first != first) at = &(*at)->next;
-    block *b = *at;
+    extent *b = *at;
     madvise(memory, b->bytes, MADV_REMOVE);
     *at = b->next;
     pthread_mutex_unlock(&s->mutex);

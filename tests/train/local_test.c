@@ -75,7 +75,7 @@ static void check_messages(clade_local *l, int own)
 static void check_shown(clade_local *l, int own)
 {
     const int next = (own + 1) % ranks, before = (own + ranks - 1) % ranks;
-    clade_segment *s = clade_local_segment(l);
+    clade_shared_segment *s = clade_local_segment(l);
     int *shown = clade_segment_take(s, longest * sizeof *shown);
     int *copied = malloc(longest * sizeof *copied);
     const void *seen = NULL;
@@ -139,7 +139,7 @@ static int run(int own, board *b)
 static void test_segment(void)
 {
     clade_segment_name name, other;
-    clade_segment *s = clade_segment_create(100, &name);
+    clade_shared_segment *s = clade_segment_create(100, &name);
     CHECK(s != NULL);
     if (!s) return;
     char *a = clade_segment_take(s, 5000), *b = clade_segment_take(s, 1),
