@@ -13,6 +13,12 @@ def check(good, what):
         print(f"failed: {what}")
 
 
+def watched(*names):
+    """An environment without the user's: these variables, and what sanitizers and tools/mutate need to watch a program."""
+    return {name: value for name, value in os.environ.items()
+            if name in names or name.endswith("SAN_OPTIONS") or name.startswith("CLADE_MUTANT") or name == "LD_PRELOAD"}
+
+
 @contextlib.contextmanager
 def taken(folder):
     """Meanwhile somebody trains in the folder."""

@@ -12,7 +12,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from checks import check, finish
+from checks import check, finish, watched
 
 FIRES = {3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128), 9: (256, 48, 192), 10: (384, 48, 192),
          11: (384, 64, 256), 12: (512, 64, 256)}
@@ -44,7 +44,7 @@ def squeezenet():
 class Bench:
     def __init__(self, clade, folder):
         self.clade, self.folder = os.path.abspath(clade), folder
-        self.env = {k: v for k, v in os.environ.items() if k == "PATH" or k.endswith("SAN_OPTIONS")}
+        self.env = watched("PATH")
         self.env.update(HOME=str(folder), XDG_CACHE_HOME=str(folder / "cache"))
         self.weights = folder / "cache/clade/weights"
 

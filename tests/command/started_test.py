@@ -11,7 +11,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # beside the sources
 sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
-from checks import check, finish
+from checks import check, finish, watched
 
 
 def steps(page):
@@ -55,7 +55,7 @@ def main(clade, page):
         (folder / "bin").mkdir()
         (folder / "work").mkdir()
         (folder / "bin/clade").symlink_to(os.path.abspath(clade))
-        env = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS") or k == "OCL_ICD_VENDORS"}
+        env = watched("OCL_ICD_VENDORS")
         env.update(HOME=str(folder), PATH=f"{folder / 'bin'}:{os.environ['PATH']}", LC_ALL="C.UTF-8")
         for command, shown in steps(pathlib.Path(page).read_text()):
             run = subprocess.run(shortened(command), shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env,

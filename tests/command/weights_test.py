@@ -16,6 +16,10 @@ import tempfile
 import threading
 import zipfile
 
+sys.dont_write_bytecode = True  # beside the sources
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+from checks import watched
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves the server's files; those named cut-… end in the middle when they are asked for as a whole, after some
@@ -68,8 +72,7 @@ class Case:
         self.path = os.environ["PATH"]
 
     def run(self, *words, group="weights", path=None, expected=0):
-        env = {"HOME": str(self.home), "PATH": path or self.path}
-        env.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
+        env = {**watched(), "HOME": str(self.home), "PATH": path or self.path}
         done = subprocess.run([self.clade, *[group] * bool(group), *words], capture_output=True, text=True, env=env, timeout=60)
         assert done.returncode == expected, (words, done)
         return done

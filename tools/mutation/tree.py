@@ -123,8 +123,10 @@ class Tree:
             if file in seen or file.startswith("build/") or not (file in names or self.includes(file, headers)):
                 continue
             seen.add(file)
-            flags = re.findall(r" (-[ID](?:'[^']*'|\S)+|-std=\S+|-m\S+|-isystem \S+)", entry["command"])
-            units.append((["clang", *shlex.split(" ".join(flags)), entry["file"]], pathlib.Path(entry["directory"])))
+            words = shlex.split(entry["command"])
+            flags = [word for before, word in zip(words, words[1:])
+                     if re.match("-[IDm]|-std=|-isystem", word) or before == "-isystem"]
+            units.append((["clang", *flags, entry["file"]], pathlib.Path(entry["directory"])))
         for kernel in sorted((self.path / "kernels").glob("*.cl")):
             file = f"kernels/{kernel.name}"
             if file in names or self.includes(file, [n for n in names if n.endswith(".clh")]):
