@@ -14,7 +14,7 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const stored *x, global const stored *w, conv_step *k,
+                             global const source *x, global const stored_factor *w, conv_step *k,
                              const conv_step *by, int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
@@ -22,7 +22,7 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
     if (BACKWARD)
         fetch_weights(bv, job, w, k, left, at);
     else
-        product_fetch(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
+        product_fetch_factors(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
     conv_step_on(job, k, by);
 }
 
@@ -44,8 +44,8 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
  *     the same, 14² × 256 → 1024, z            30    1.6         55            arithmetic
  *
  * (the fourth where it is not done by Winograd's tiles). Nothing goes to or from the host. */
-PRODUCT_KERNEL void conv_implicit(TENSOR(const stored, x), TENSOR(const stored, w),
-                                  EPILOGUE_ARGUMENTS, TENSOR(stored, y), TENSOR(uchar, index),
+PRODUCT_KERNEL void conv_implicit(TENSOR(const source, x), TENSOR(const stored_factor, w),
+                                  EPILOGUE_ARGUMENTS, TENSOR(result, y), TENSOR(uchar, index),
                                   int has_index, conv_job job)
 {
     PRODUCT_LOCAL;
@@ -85,10 +85,10 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const stored, x), TENSOR(const stored, 
             if (to < 0) continue;
             epilogue_run(&f, acc[r] + c, first, to, left - o);
             if (!POOL)
-                product_store(y + y0 + to, acc[r] + c, left - o, job.accumulate);
+                PRODUCT_STORE(y + y0 + to, acc[r] + c, left - o, job.accumulate);
             else if (r % 4 == 3)
-                store_windows(acc[r - 3] + c, WN, y + y0 + to, has_index ? index + index0 + to : 0,
-                              left - o);
+                store_windows(acc[r - 3] + c, WN, (global stored *)(y + y0) + to,
+                              has_index ? index + index0 + to : 0, left - o);
         }
     }
 }
@@ -117,11 +117,11 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
  * unpooled, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local const int4 *pixels,
-                                global const stored *dy, global const uchar *index, int steps,
+                                global const gradient *dy, global const uchar *index, int steps,
                                 int left, int at)
 {
     if (!POOL) {
-        product_fetch(value, BN, BV, dy, job->k, steps, left, at);
+        product_fetch_gradient(value, BN, BV, dy, job->k, steps, left, at);
         return;
     }
     int o = at % (BN / BV) * BV;
@@ -130,7 +130,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local cons
         int l = at + f * GROUP, k = pixels[min(l / (BN / BV), KS - 1)].s3, tap = k & 3;
         int inside = k >= 0 && o < left;
         long from = (long)(k >> 2) * job->k + o;
-        product_load(value + f * BV, BV, dy + from, inside);
+        product_load_gradient(value + f * BV, BV, dy + from, inside);
         WHOLE
         for (int m = 0; m < BV; m++)
             if (!inside || index[from + m] != tap) value[f * BV + m] = 0.0f;
@@ -148,7 +148,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, local cons
  * instructions on the way there: where a block's pixels lie is found once, by as many work-items as
  * it has steps. By ptxas that makes 10 instructions a step. POOL spares memory the full gradient,
  * written and read again 364 MB there, for 57. db costs no pass of its own. */
-PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const stored, x), TENSOR(const stored, dy),
+PRODUCT_KERNEL void conv_implicit_dw(TENSOR(const stored, x), TENSOR(const gradient, dy),
                                      TENSOR(const uchar, index), TENSOR(float, dw),
                                      TENSOR(float, db), ulong dw_step, ulong db_step,
                                      conv_dw_job job)

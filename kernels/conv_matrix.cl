@@ -12,7 +12,7 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const stored *x, global const stored *w, conv_step *k,
+                             global const source *x, global const stored_factor *w, conv_step *k,
                              const conv_step *by, int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
@@ -20,7 +20,7 @@ INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local co
     if (BACKWARD)
         fetch_weights(bv, job, w, k, left, at);
     else
-        tile_fetch_across(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
+        tile_fetch_factors_across(bv, BN, BV, w + next * filters, filters, steps - next, left, at);
     conv_step_on(job, k, by);
 }
 
@@ -38,8 +38,9 @@ INLINE_FOR void put_blocks(local matrix_element *as, local matrix_element *bs, c
  * channels (filters). Grid: tile, columns fastest; group of filters. Bytes of memory: images and
  * weights are read once, as far as caches hold them, results are written once; from caches a tile
  * of 128 × 64 reads 768 bytes for each of 8192 products. */
-MATRIX_KERNEL void conv_matrix(TENSOR(const stored, x), TENSOR(const stored, w), EPILOGUE_ARGUMENTS,
-                               TENSOR(stored, y), TENSOR(uchar, index), int has_index, conv_job job)
+MATRIX_KERNEL void conv_matrix(TENSOR(const source, x), TENSOR(const stored_factor, w),
+                               EPILOGUE_ARGUMENTS, TENSOR(result, y), TENSOR(uchar, index),
+                               int has_index, conv_job job)
 {
     MATRIX_LOCAL;
     local int4 rows[BM];
@@ -84,10 +85,10 @@ MATRIX_KERNEL void conv_matrix(TENSOR(const stored, x), TENSOR(const stored, w),
                 epilogue_run(&f, value + s * RUN_N, first, to, left - o);
             }
             if (POOL)
-                store_windows(value, RUN_N, y + y0 + to, has_index ? index + index0 + to : 0,
-                              left - o);
+                store_windows(value, RUN_N, (global stored *)(y + y0) + to,
+                              has_index ? index + index0 + to : 0, left - o);
             else
-                product_store(y + y0 + to, value, left - o, job.accumulate);
+                PRODUCT_STORE(y + y0 + to, value, left - o, job.accumulate);
         }
     }
 }
@@ -125,7 +126,7 @@ INLINE_FOR void fetch_pixels(float *value, const conv_dw_job *job, local const i
 /* The gradient at as many pixels, of which dy is at the first; with POOL that of 2 × 2 maxima,
  * unpooled, and dy is at that of all images. */
 INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, int4 pixel,
-                                global const stored *dy, global const uchar *index, int steps,
+                                global const gradient *dy, global const uchar *index, int steps,
                                 int left, int at)
 {
     if (!POOL) {
@@ -137,7 +138,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, int4 pixel
     for (int f = 0; f < FETCHES(BN, BV); f++) {
         int o = EDGE_ROW(f, BV, at), inside = k >= 0 && o < left;
         long from = (long)(k >> 2) * job->k + o;
-        product_load(value + f * BV, BV, dy + from, inside);
+        product_load_gradient(value + f * BV, BV, dy + from, inside);
         WHOLE
         for (int m = 0; m < BV; m++)
             if (!inside || index[from + m] != tap) value[f * BV + m] = 0.0f;
@@ -149,7 +150,7 @@ INLINE_FOR void fetch_gradients(float *value, const conv_dw_job *job, int4 pixel
  * dw and db: where a chunk's sums go, dw_step and db_step floats apart. Grid: tile, columns
  * fastest; group of filters and chunk. dy is pooled with POOL. Bytes of memory: those of
  * conv_implicit_dw. */
-MATRIX_KERNEL void conv_matrix_dw(TENSOR(const stored, x), TENSOR(const stored, dy),
+MATRIX_KERNEL void conv_matrix_dw(TENSOR(const stored, x), TENSOR(const gradient, dy),
                                   TENSOR(const uchar, index), TENSOR(float, dw), TENSOR(float, db),
                                   ulong dw_step, ulong db_step, conv_dw_job job)
 {

@@ -18,7 +18,7 @@
  * points · chunk begins at point · …_point + chunk · …_chunk; in the last chunk inner is
  * inner_last. Grid: tile (columns fastest, so that neighbouring groups read the same rows of a),
  * matrix. */
-PRODUCT_KERNEL void product_batch(TENSOR(const stored, a), TENSOR(const stored, b),
+PRODUCT_KERNEL void product_batch(TENSOR(const stored, a), TENSOR(const stored_factor, b),
                                   TENSOR(float, c), int rows, int columns, int inner,
                                   int inner_last, int points, int a_row, int b_row, int c_row,
                                   ulong a_point, ulong b_point, ulong c_point, ulong a_chunk,
@@ -36,14 +36,15 @@ PRODUCT_KERNEL void product_batch(TENSOR(const stored, a), TENSOR(const stored, 
     float acc[WM][WN], av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
     product_clear(acc);
     FETCH_A(av, BM, AV, a, a_row, n, rows - row, at);
-    product_fetch(bv, BN, BV, b, b_row, n, columns - column, at);
+    product_fetch_factors(bv, BN, BV, b, b_row, n, columns - column, at);
     for (int k = 0; k < n; k += KS) {
         PUT_A(as, BM, AV, av, at);
         product_put(bs, BN, BV, bv, at);
         barrier(CLK_LOCAL_MEM_FENCE);
         int next = k + KS;
         FETCH_A(av, BM, AV, a + next * a_step, a_row, n - next, rows - row, at);
-        product_fetch(bv, BN, BV, b + (long)next * b_row, b_row, n - next, columns - column, at);
+        product_fetch_factors(bv, BN, BV, b + (long)next * b_row, b_row, n - next, columns - column,
+                              at);
         product_add(acc, as, bs, min(KS, n - k), at);
         barrier(CLK_LOCAL_MEM_FENCE);
     }

@@ -30,7 +30,7 @@
 
 /* A vector of filters from `first` on for channel i: of [3, 3, c, k] to [block of
  * lanes][point][c][lanes]. */
-INLINE void filter(const winograd_job *job, global const stored *w, int i, int first,
+INLINE void filter(const winograd_job *job, global const stored_factor *w, int i, int first,
                    global float *to)
 {
     long step = (long)job->c * job->lanes;
@@ -61,7 +61,8 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw),
 #if VW > 1
 
 /* All filters. Grid: vector of filters, channel. */
-kernel void conv_winograd_filters(TENSOR(const stored, w), TENSOR(float, to), winograd_job job)
+kernel void conv_winograd_filters(TENSOR(const stored_factor, w), TENSOR(float, to),
+                                  winograd_job job)
 {
     int first = get_global_id(0) * VW, i = get_global_id(1);
     if (first < job.k && i < job.c) filter(&job, w + w0, i, first, to + to0);
@@ -114,8 +115,9 @@ INLINE_TILE void source(const winograd_job *job, global const stored *x, global 
 /* u of tiles first … first + count, then filters: n work-items, of which the first c × count are
  * one for a tile and channel each, the others one for a channel and filter. */
 kernel void conv_winograd_sources(TENSOR(const stored, x), TENSOR(const uchar, index),
-                                  TENSOR(float, u), TENSOR(const stored, w), TENSOR(float, to),
-                                  ulong n, int first, int count, winograd_job job)
+                                  TENSOR(float, u), TENSOR(const stored_factor, w),
+                                  TENSOR(float, to), ulong n, int first, int count,
+                                  winograd_job job)
 {
     const uint c = job.c, k = job.k;
     const ulong item = get_global_id(0), sources = (ulong)c * count;

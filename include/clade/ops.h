@@ -180,7 +180,8 @@ typedef enum clade_slot_dtype {
     CLADE_SLOT_U8 = CLADE_U8,
     CLADE_SLOT_I32 = CLADE_I32,
     CLADE_SLOT_LABEL = 16,
-    CLADE_SLOT_FLOAT
+    CLADE_SLOT_FLOAT,
+    CLADE_SLOT_FACTOR
 } clade_slot_dtype;
 
 typedef struct clade_slot_info {

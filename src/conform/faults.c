@@ -117,6 +117,10 @@ const conform_fault clade_faults[] = {
     PARAM(conv2d_maxpool_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(conv2d_maxpool_dw, "dw", "strides-swapped", SWAP, "stride", 0, 0),
     SLOT(conv2d_maxpool_dw, "db", "bias-gradient-missing", ABSENT, "db", 0),
+    SLOT(index_pack, "forward", "last-byte-unwritten", KEEP_TAIL, "y", 0),
+    SLOT(index_pack, "forward", "one-more", NEXT, "y", 0),
+    SLOT(index_unpack, "forward", "last-byte-unwritten", KEEP_TAIL, "y", 0),
+    SHRINK(index_unpack, "forward", "last-row-left-out", "y", NULL, 0),
     /* dense */
     SLOT(dense, "forward", "bias-forgotten", ABSENT, "b", 0),
     SLOT(dense, "forward", "bfloat16", ROUND, "y", 8),

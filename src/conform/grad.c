@@ -187,7 +187,8 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
     for (size_t i = 0; i < f->slot_count; i++) {
         const clade_tensor *t = &c->forward_args.slot[i];
         if (!c->forward->initial[i]) continue;
-        c->f.input[i] = clade_block_widen(t, c->forward->initial[i]);
+        c->f.input[i] = clade_block_widen(t, clade_slot_rounding(f, &c->forward_args, i),
+                                          c->forward->initial[i]);
         c->f.high[i] = malloc(block_bytes(t));
         c->f.low[i] = malloc(block_bytes(t));
         c->f.middle[i] = malloc(block_bytes(t));
@@ -200,11 +201,12 @@ static clade_status prepare(conform_run *run, const clade_op_info *info, const c
         if (!c->problem->initial[i]) continue;
         int g = clade_slot_gradient_of(f, info->slots[i].name);
         int s = clade_slot_find(f, info->slots[i].name);
-        c->blocks[i] = clade_block_widen(t, c->problem->initial[i]);
+        const clade_dtype rounding = clade_slot_rounding(info, &c->problem->args, i);
+        c->blocks[i] = clade_block_widen(t, rounding, c->problem->initial[i]);
         if (!c->blocks[i]) return clade_fail(CLADE_ENOMEM, "out of memory for gradients");
         if (clade_slot_writes(info->slots[i].kind)) continue;
         if (g >= 0)
-            c->f.weight[g] = clade_block_widen(t, c->problem->initial[i]);
+            c->f.weight[g] = clade_block_widen(t, rounding, c->problem->initial[i]);
         else if (clade_slot_writes(f->slots[s].kind))
             memcpy(c->blocks[i], c->f.high[s], block_bytes(t));
     }

@@ -232,7 +232,8 @@ static clade_status begin_values(const tape *t, bool wide, values *v)
     memset(v, 0, sizeof *v);
     for (int i = 0; i < t->variable_count; i++) {
         const variable *x = &t->variables[i];
-        v->block[i] = wide ? clade_block_widen(&x->shape, x->initial) : malloc(x->bytes + 1);
+        v->block[i] =
+            wide ? clade_block_widen(&x->shape, CLADE_F32, x->initial) : malloc(x->bytes + 1);
         if (!v->block[i]) return clade_fail(CLADE_ENOMEM, "out of memory for a chain");
         if (!wide) memcpy(v->block[i], x->initial, x->bytes);
     }

@@ -182,12 +182,16 @@ clade_status clade_conform_judge(conform_run *run, const clade_op_info *info,
     return status;
 }
 
+/* Has the device, if it has a version of the op, one of this call, where that has tensors of 16
+ * bits? */
 static bool takes_halves(const conform_run *run, const clade_op_info *info, const clade_case *test)
 {
     clade_call call = {.op = info->op};
+    const clade_device *device = run->devices[0].device;
     clade_args forward;
-    return !clade_case_args(info, test, &call.args, &forward) &&
-           clade_device_takes_halves(run->devices[0].device, &call);
+    if (clade_case_args(info, test, &call.args, &forward)) return test != &run->half;
+    if (test != &run->half && clade_device_support(device, info->op) != 'n') return true;
+    return !clade_args_have_halves(info, &call.args) || clade_device_takes_halves(device, &call);
 }
 
 static clade_status judge_case(conform_run *run, const clade_op_info *info, const clade_case *test,
@@ -206,7 +210,7 @@ static clade_status judge_case(conform_run *run, const clade_op_info *info, cons
     };
     if (!clade_conform_begin(run, &result)) return CLADE_OK;
     /* no model has a call of 16 bits that the device has no version of */
-    if (test == &run->half && !takes_halves(run, info, test))
+    if (test != &run->typed && !takes_halves(run, info, test))
         return clade_conform_end(run, &result, &failure);
     result.support = clade_device_support(run->devices[0].device, info->op);
     clade_status status = clade_conform_judge(run, info, test, accumulate, &result, &failure);

@@ -76,10 +76,6 @@ clade_status clade_case_args(const clade_op_info *info, const clade_case *test, 
             return clade_fail(CLADE_EINVAL, "%s: %s names no slot of %s", info->name,
                               info->slots[i].name, f->name);
         args->slot[i] = forward->slot[g >= 0 ? g : s];
-        /* gradients of weights are float32, however a product reads its weights */
-        if (clade_dtype_is_half(args->slot[i].dtype) &&
-            !clade_slot_takes(info->slots[i].dtype, args->slot[i].dtype))
-            args->slot[i].dtype = CLADE_F32;
     }
     for (size_t i = 0; i < info->param_count; i++) {
         const clade_param_info *p = &info->params[i];
@@ -269,8 +265,10 @@ static clade_status run_oracle(conform_problem *problem)
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < info->slot_count; i++) {
         if (!problem->initial[i]) continue;
-        before[i] = clade_block_widen(&problem->args.slot[i], problem->initial[i]);
-        blocks[i] = clade_block_widen(&problem->args.slot[i], problem->initial[i]);
+        const clade_tensor *t = &problem->args.slot[i];
+        const clade_dtype rounding = clade_slot_rounding(info, &problem->args, i);
+        before[i] = clade_block_widen(t, rounding, problem->initial[i]);
+        blocks[i] = clade_block_widen(t, rounding, problem->initial[i]);
         if (before[i] && blocks[i]) continue;
         status = clade_fail(CLADE_ENOMEM, "%s: out of memory for the oracle", info->name);
         goto fail;

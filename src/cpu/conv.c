@@ -63,7 +63,7 @@ static conv_problem problem_conv2d(const cpu_context *cpu, const clade_args *arg
     const clade_conv2d_args *a = &args->conv2d;
     return (conv_problem){
         .args = {.conv2d = *a},
-        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->y.dtype),
     };
 }
 CONV_OP(conv2d, forward)
@@ -127,7 +127,7 @@ static conv_problem problem_conv2d_maxpool(const cpu_context *cpu, const clade_a
         .args = {.conv2d = conv_pool_conv(a, conv_pool_full(&a->x, &a->w, &g))},
         .pooled = true,
         .indexed = clade_tensor_present(&a->index),
-        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->y.dtype),
     };
 }
 CONV_OP(conv2d_maxpool, forward)
@@ -154,7 +154,7 @@ static conv_problem problem_conv2d_dx(const cpu_context *cpu, const clade_args *
     const clade_conv2d_dx_args *a = &args->conv2d_dx;
     return (conv_problem){
         .args = {.conv2d_dx = *a},
-        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->dx.dtype),
     };
 }
 CONV_OP(conv2d_dx, backward)
@@ -177,7 +177,7 @@ static conv_problem problem_conv2d_maxpool_dx(const cpu_context *cpu, const clad
     return (conv_problem){
         .args = {.conv2d_dx = conv_pool_conv_dx(a, conv_pool_full(&a->dx, &a->w, &g))},
         .pooled = true,
-        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->dx.dtype),
     };
 }
 CONV_OP(conv2d_maxpool_dx, backward)
@@ -201,7 +201,7 @@ static conv_problem problem_conv2d_dw(const cpu_context *cpu, const clade_args *
     const clade_conv2d_dw_args *a = &args->conv2d_dw;
     return (conv_problem){
         .args = {.conv2d_dw = *a},
-        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype),
     };
 }
 CONV_OP(conv2d_dw, weights)
@@ -225,7 +225,7 @@ static conv_problem problem_conv2d_maxpool_dw(const cpu_context *cpu, const clad
     conv_problem p = {
         .args = {.conv2d_dw = conv_pool_conv_dw(a, conv_pool_full(&a->x, &a->dw, &g))},
         .pooled = true,
-        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16),
+        .pairs = cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype),
     };
     p.args.conv2d_dw.dy.dtype = a->dy.dtype;
     return p;

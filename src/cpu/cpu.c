@@ -222,7 +222,9 @@ static clade_status plan_call(cpu_context *cpu, clade_op id, const clade_args *a
     const cpu_op *op = &cpu->op[id];
     if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(cpu, id, args))
         return clade_cpu_plan_slices(cpu, id, args, plan);
-    return op->plan ? op->plan(cpu, args, plan) : CLADE_OK;
+    const clade_status status = op->plan ? op->plan(cpu, args, plan) : CLADE_OK;
+    clade_cpu_reserve_weights(id, args, plan);
+    return status;
 }
 
 static clade_status run_call(cpu_context *cpu, clade_op id, const clade_args *args,
@@ -231,7 +233,10 @@ static clade_status run_call(cpu_context *cpu, clade_op id, const clade_args *ar
     const cpu_op *op = &cpu->op[id];
     if (clade_args_have_halves(clade_op_describe(id), args) && !reads_halves(cpu, id, args))
         return clade_cpu_run_slices(cpu, id, args, plan, workspace);
-    return op->run(cpu, args, plan, workspace);
+    clade_args stored = *args;
+    clade_buffer memory[CLADE_MOST_SLOTS];
+    const clade_status status = clade_cpu_round_weights(cpu, id, plan, workspace, &stored, memory);
+    return status ? status : op->run(cpu, &stored, plan, workspace);
 }
 
 /* The slots of a table know their op by their functions. */

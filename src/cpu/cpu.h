@@ -62,6 +62,7 @@ static inline bool cpu_always(const cpu_context *cpu, const clade_args *args)
     FAMILY(optim)                                                                                  \
     FAMILY(adjust)                                                                                 \
     FAMILY(image)                                                                                  \
+    FAMILY(index)                                                                                  \
     FAMILY(elementwise)                                                                            \
     FAMILY(reduce)                                                                                 \
     FAMILY(copy)                                                                                   \

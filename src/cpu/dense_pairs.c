@@ -96,7 +96,7 @@ static void dense_item(void *user, size_t item, int thread)
 static bool can_y(const cpu_context *cpu, const clade_args *args)
 {
     const clade_dense_args *a = &args->dense;
-    return cpu_takes_pairs(cpu, a->products, a->x.dtype, a->w.dtype, a->y.dtype);
+    return cpu_takes_pairs(cpu, a->products, a->x.dtype, a->y.dtype);
 }
 
 static clade_status plan_y(void *context, const clade_args *args, clade_plan *plan)
@@ -186,7 +186,7 @@ static void dx_item(void *user, size_t item, int thread)
 static bool can_dx(const cpu_context *cpu, const clade_args *args)
 {
     const clade_dense_dx_args *a = &args->dense_dx;
-    return cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->w.dtype, a->dx.dtype);
+    return cpu_takes_pairs(cpu, a->products, a->dy.dtype, a->dx.dtype);
 }
 
 static clade_status plan_dx(void *context, const clade_args *args, clade_plan *plan)
@@ -303,7 +303,7 @@ static void add_bias(const pairs_dw *job, float *db)
 static bool can_dw(const cpu_context *cpu, const clade_args *args)
 {
     const clade_dense_dw_args *a = &args->dense_dw;
-    return cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype, CLADE_BF16);
+    return cpu_takes_pairs(cpu, a->products, a->x.dtype, a->dy.dtype);
 }
 
 static clade_status plan_dw(void *context, const clade_args *args, clade_plan *plan)

@@ -135,7 +135,7 @@ static void *start_block(const shadow *s, size_t slot, bool exact)
 {
     const clade_tensor *t = &s->part.slot[slot];
     const void *from = part_of(s, s->before, slot);
-    if (!exact) return clade_block_widen(t, from);
+    if (!exact) return clade_block_widen(t, clade_slot_rounding(s->info, &s->part, slot), from);
     void *block = malloc(bytes_of(t) + 1);
     if (block) memcpy(block, from, bytes_of(t));
     return block;

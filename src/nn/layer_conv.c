@@ -1,6 +1,7 @@
 /* Convolutions: conv2d and depthwise_conv2d. */
 #include "nn/fuse.h"
 #include "nn/layer.h"
+#include "nn/precision.h"
 
 /* A layer's words turned into the op's parameters. */
 typedef struct conv_layer_geometry {
@@ -126,7 +127,41 @@ static void weight_gradients(clade_build *build, int32_t number, clade_tensor *d
         *dw = clade_build_float(build, &kernel->value);
 }
 
-/* With the maximum over windows that comes after. */
+/* ---- with the maximum over windows that comes after ---- */
+
+/* From forward to backward the index is a quarter of y in float32 but half of it in 16 bits, where
+ * three of its bytes are kept in one. */
+static bool packs_index(const clade_build *build)
+{
+    return clade_precision_dtype(build->blueprint->precision) != CLADE_F32;
+}
+
+static clade_tensor new_index(clade_build *build, int32_t pool)
+{
+    clade_tensor index = clade_node_tensor(&build->blueprint->graph->node[pool], build->n);
+    index.dtype = CLADE_U8;
+    return clade_build_like(build, &index);
+}
+
+static clade_tensor kept_index(clade_build *build, int32_t number, const clade_tensor *index)
+{
+    if (!packs_index(build)) return *index;
+    clade_tensor packed = clade_shape(1, (int32_t)((clade_tensor_count(index) + 2) / 3));
+    packed.dtype = CLADE_U8;
+    packed = clade_build_like(build, &packed);
+    CLADE_BUILD_CALL(build, number, index_pack, .x = *index, .y = packed);
+    return packed;
+}
+
+static clade_tensor index_again(clade_build *build, int32_t number, int32_t pool)
+{
+    const clade_tensor *kept = &build->node[pool].saved[0];
+    if (!packs_index(build)) return *kept;
+    const clade_tensor index = new_index(build, pool);
+    CLADE_BUILD_CALL(build, number, index_unpack, .x = *kept, .y = index);
+    return index;
+}
+
 static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
 {
     clade_build_node *node = &build->node[pool];
@@ -136,16 +171,12 @@ static void pooled_forward(clade_build *build, int32_t number, int32_t pool)
     clade_tensor b = {0}, index = {0}, y = clade_build_output(build, pool);
     if (!clade_build_layer(build, number)->as.conv2d.no_bias)
         b = clade_build_weight(build, number, 1)->value;
-    if (clade_build_needs(build, pool)) {
-        index = y;
-        index.dtype = CLADE_U8;
-        index = clade_build_like(build, &index);
-    }
+    if (clade_build_needs(build, pool)) index = new_index(build, pool);
     node->y = y;
-    node->saved[0] = index;
     CLADE_BUILD_CALL(build, number, conv2d_maxpool, .x = clade_build_input(build, number, 0),
                      .w = clade_build_weight(build, number, 0)->value, .b = b, .y = y,
                      .index = index, GEOMETRY(g), .act = act);
+    if (clade_tensor_present(&index)) node->saved[0] = kept_index(build, number, &index);
 }
 
 static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
@@ -154,15 +185,16 @@ static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
     const clade_build_node *node = &build->node[pool];
     conv_layer_geometry g = geometry_of(build, number);
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
+    const clade_tensor index = index_again(build, number, pool);
     clade_tensor dw, db;
     weight_gradients(build, number, &dw, &db);
     if (clade_tensor_present(&dw))
         CLADE_BUILD_CALL(build, number, conv2d_maxpool_dw, .x = clade_build_input(build, number, 0),
-                         .dy = node->dy, .index = node->saved[0], .dw = dw, .db = db, GEOMETRY(g));
+                         .dy = node->dy, .index = index, .dw = dw, .db = db, GEOMETRY(g));
     if (!clade_build_needs(build, layer->input[0])) return;
     int32_t accumulate;
     clade_tensor dx = clade_build_gradient(build, layer->input[0], &accumulate);
-    CLADE_BUILD_CALL(build, number, conv2d_maxpool_dx, .dy = node->dy, .index = node->saved[0],
+    CLADE_BUILD_CALL(build, number, conv2d_maxpool_dx, .dy = node->dy, .index = index,
                      .w = kernel->value, .dx = dx, GEOMETRY(g), .accumulate = accumulate);
 }
 

@@ -58,15 +58,12 @@ static bool is_narrow(const narrower *n, const clade_tensor *t)
            n->build->value[t->offset].narrow;
 }
 
-/* Is it rounded for the call that reads it: the input, or a weight that is a factor of a product?
- */
-static bool is_rounded(const narrower *n, const clade_op_info *info, size_t slot,
-                       const clade_tensor *t)
+/* Is it the input, which is rounded for each call that reads it? */
+static bool is_input(const narrower *n, const clade_op_info *info, size_t slot,
+                     const clade_tensor *t)
 {
-    const clade_slot_info *s = &info->slots[slot];
-    if (!clade_tensor_present(t) || !t->buffer || !clade_slot_reads(s->kind)) return false;
-    if (clade_slot_is_weight(s->kind)) return s->dtype == CLADE_SLOT_FLOAT;
-    return t->buffer == n->build->blueprint->input.buffer;
+    return clade_tensor_present(t) && t->buffer == n->build->blueprint->input.buffer &&
+           clade_slot_reads(info->slots[slot].kind);
 }
 
 static void cast(narrower *n, const clade_tensor *x, const clade_tensor *y)
@@ -121,14 +118,14 @@ static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool r
     return copy;
 }
 
-/* Does the device take the call with its narrow and rounded tensors in 16 bits? */
+/* Does the device take the call with its narrow tensors and the input in 16 bits? */
 static bool takes_halves(const narrower *n, const clade_call *from)
 {
     const clade_op_info *info = clade_op_describe(from->op);
     clade_call call = {.op = from->op, .args = from->args};
     for (size_t s = 0; s < info->slot_count; s++) {
         clade_tensor *t = &call.args.slot[s];
-        if (!is_narrow(n, t) && !is_rounded(n, info, s, t)) continue;
+        if (!is_narrow(n, t) && !is_input(n, info, s, t)) continue;
         if (info->slots[s].dtype != CLADE_SLOT_FLOAT) return false;
         *t = stored(n, t);
     }
@@ -148,8 +145,10 @@ static void add_call(narrower *n, const clade_layer_call *from, size_t c)
         if (is_narrow(n, t))
             *t =
                 halves ? stored(n, t) : widened(n, t, c, clade_op_reads(info, &from->call.args, s));
-        else if (is_rounded(n, info, s, t))
+        else if (is_input(n, info, s, t))
             *t = rounded(n, t, halves ? n->dtype : CLADE_F32);
+        else if (!halves && info->slots[s].dtype == CLADE_SLOT_FACTOR)
+            *t = rounded(n, t, CLADE_F32);
     }
     clade_build_add(n->build, from->layer, from->call.op, &args);
     for (size_t s = 0; s < info->slot_count && !n->build->status; s++) {

@@ -15,8 +15,8 @@ clade_dtype clade_precision_dtype(clade_precision precision);
 /* Of a pass in float32, whose calls have all been added: makes its values that may be narrow 16-bit
  * ones. Calls read and write them as they are where the device takes that; else what a call reads
  * is widened before it by a cast, and what it has written is rounded after it, which gives the same
- * bits. The input, and weights that are factors of a product, are rounded for each call that reads
- * them. Does nothing in float32. */
+ * bits, as do its weights of dtype FACTOR, of which rounded copies are made. The input is rounded
+ * for each call that reads it. Does nothing in float32. */
 void clade_narrow(clade_build *build);
 
 #endif

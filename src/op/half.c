@@ -51,12 +51,26 @@ bool clade_args_have_halves(const clade_op_info *info, const clade_args *args)
     return false;
 }
 
+float clade_rounded(clade_dtype dtype, float value)
+{
+    if (dtype == CLADE_F32) return value;
+    return widened(clade_half_of(dtype, value), format_of(dtype));
+}
+
+clade_dtype clade_slot_rounding(const clade_op_info *info, const clade_args *args, size_t slot)
+{
+    if (info->slots[slot].dtype != CLADE_SLOT_FACTOR) return CLADE_F32;
+    for (size_t i = 0; i < info->slot_count; i++)
+        if (clade_dtype_is_half(args->slot[i].dtype)) return args->slot[i].dtype;
+    return CLADE_F32;
+}
+
 static void *host_of(const clade_tensor *t)
 {
     return (char *)t->buffer->host + t->offset * clade_dtype_size(t->dtype);
 }
 
-/* The op in float32, on blocks of its own for tensors of 16 bits. */
+/* The op in float32, on blocks of its own for tensors of 16 bits and for what is rounded. */
 static clade_status run_widened(const clade_op_info *info, const clade_args *args)
 {
     clade_args wide = *args;
@@ -65,12 +79,13 @@ static clade_status run_widened(const clade_op_info *info, const clade_args *arg
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < info->slot_count && !status; i++) {
         clade_tensor *t = &wide.slot[i];
-        if (!clade_dtype_is_half(t->dtype)) continue;
+        const clade_dtype rounding = clade_slot_rounding(info, args, i);
+        if (!clade_dtype_is_half(t->dtype) && rounding == CLADE_F32) continue;
         const size_t n = clade_tensor_count(t);
         block[i] = malloc((n + 1) * sizeof(float));
         if (!block[i]) status = clade_fail(CLADE_ENOMEM, "%s: out of memory", info->name);
         for (size_t j = 0; !status && j < n; j++)
-            block[i][j] = clade_float_of(t->dtype, host_of(t), j);
+            block[i][j] = clade_rounded(rounding, clade_float_of(t->dtype, host_of(t), j));
         memory[i] = (clade_buffer){.host = block[i]};
         t->dtype = CLADE_F32;
         t->buffer = &memory[i];

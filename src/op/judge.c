@@ -48,7 +48,7 @@ void clade_oracle_run_on(const clade_op_info *info, const clade_args *args,
     clade_op_oracle(info->op)->run(&placed);
 }
 
-void *clade_block_widen(const clade_tensor *t, const void *values)
+void *clade_block_widen(const clade_tensor *t, clade_dtype rounding, const void *values)
 {
     size_t n = clade_tensor_count(t), bytes = n * clade_dtype_size(t->dtype);
     if (!clade_dtype_is_float(t->dtype)) {
@@ -57,7 +57,8 @@ void *clade_block_widen(const clade_tensor *t, const void *values)
         return copy;
     }
     double *wide = malloc((n ? n : 1) * sizeof *wide);
-    for (size_t i = 0; wide && i < n; i++) wide[i] = (double)clade_float_of(t->dtype, values, i);
+    for (size_t i = 0; wide && i < n; i++)
+        wide[i] = (double)clade_rounded(rounding, clade_float_of(t->dtype, values, i));
     return wide;
 }
 

@@ -11,8 +11,9 @@ clade_status clade_reference_run_on(const clade_op_info *info, const clade_args 
 /* Runs the oracle on blocks, of doubles for floats of all formats. */
 void clade_oracle_run_on(const clade_op_info *info, const clade_args *args,
                          void *const blocks[CLADE_MOST_SLOTS]);
-/* Doubles of a block of floats of any format; other dtypes are copied. NULL if out of memory. */
-void *clade_block_widen(const clade_tensor *t, const void *values);
+/* Doubles of a block of floats of any format, rounded to `rounding` (clade_slot_rounding()); other
+ * dtypes are copied. NULL if out of memory. */
+void *clade_block_widen(const clade_tensor *t, clade_dtype rounding, const void *values);
 /* The bound of each element of output `slot` after the oracle has run on `blocks`. `before`: what
  * the blocks held when it began. */
 clade_status clade_impl_bound(const clade_op_info *info, const clade_args *args,

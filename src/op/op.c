@@ -60,6 +60,7 @@ bool clade_slot_takes(clade_slot_dtype wanted, clade_dtype given)
 {
     if (wanted == CLADE_SLOT_LABEL) return given == CLADE_I32 || given == CLADE_F32;
     if (wanted == CLADE_SLOT_FLOAT) return clade_dtype_is_float(given);
+    if (wanted == CLADE_SLOT_FACTOR) return given == CLADE_F32;
     return (int)wanted == (int)given;
 }
 
@@ -102,9 +103,9 @@ bool clade_op_reads(const clade_op_info *info, const clade_args *args, size_t sl
 
 clade_dtype clade_slot_usual(clade_slot_dtype wanted)
 {
-    return wanted == CLADE_SLOT_LABEL   ? CLADE_I32
-           : wanted == CLADE_SLOT_FLOAT ? CLADE_F32
-                                        : (clade_dtype)wanted;
+    if (wanted == CLADE_SLOT_LABEL) return CLADE_I32;
+    return wanted == CLADE_SLOT_FLOAT || wanted == CLADE_SLOT_FACTOR ? CLADE_F32
+                                                                     : (clade_dtype)wanted;
 }
 
 /* The rule for float32, to which it is one whether a FLOAT slot is stored in 16 bits. */

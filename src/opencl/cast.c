@@ -15,7 +15,7 @@ static void cast(opencl_plan *plan, const clade_args *args)
     char options[80];
     snprintf(options, sizeof options, "-DOF=%s -DOF_BITS=%s -DTO=%s -DTO_BITS=%s", name[of],
              bits[of], name[to], bits[to]);
-    opencl_launch l = clade_opencl_begin(plan, "cast", "cast", options);
+    opencl_launch l = clade_opencl_begin_stored(plan, CLADE_F32, "cast", "cast", options);
     clade_opencl_tensor(&l, &a->x);
     clade_opencl_tensor(&l, &a->y);
     clade_opencl_run_each(&l, clade_tensor_count(&a->x), 1);

@@ -267,6 +267,6 @@ static const opencl_algorithm dense_dw[] = {
 
 const opencl_op clade_opencl_conv_dw_ops[] = {
     {.op = CLADE_OP_conv2d_dw, .halves = OPENCL_ALIKE, .algorithms = conv2d_dw},
-    {.op = CLADE_OP_dense_dw, .halves = OPENCL_ALIKE, .algorithms = dense_dw},
+    {.op = CLADE_OP_dense_dw, .halves = OPENCL_MIXED, .algorithms = dense_dw},
     {.op = CLADE_OP_none},
 };

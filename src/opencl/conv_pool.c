@@ -29,15 +29,6 @@ static void pool(opencl_plan *plan, const clade_tensor *full, const clade_tensor
 
 /* ---- some images at a time ---- */
 
-/* Gives a tensor memory in the workspace. */
-static void place(opencl_plan *plan, clade_tensor *t)
-{
-    const uint64_t each = sizeof(float) / clade_dtype_size(t->dtype);
-    const clade_tensor part = clade_opencl_part(plan, (clade_tensor_count(t) + each - 1) / each);
-    t->buffer = part.buffer;
-    t->offset = part.offset * each;
-}
-
 /* The convolution's result or its gradient, in the workspace, of as many images as are taken at
  * once. */
 static clade_tensor part_of(opencl_plan *plan, clade_tensor full)
@@ -45,7 +36,7 @@ static clade_tensor part_of(opencl_plan *plan, clade_tensor full)
     size_t each = clade_tensor_count(&full) / (size_t)full.dim[0];
     size_t fit = clade_opencl_batch_floats(plan->cl) / each;
     if (fit < (size_t)full.dim[0]) full.dim[0] = fit < 1 ? 1 : (int32_t)fit;
-    place(plan, &full);
+    clade_opencl_place(plan, &full);
     return full;
 }
 
@@ -175,7 +166,7 @@ static void maxpool_dw(opencl_plan *plan, const clade_args *args, const clade_ar
     }
     clade_args apart = *inner;
     clade_tensor *dy = &apart.conv2d_dw.dy;
-    place(plan, dy);
+    clade_opencl_place(plan, dy);
     unpool(plan, &a->dy, &a->index, dy);
     by->plan(plan, &apart, NULL);
 }

@@ -85,26 +85,26 @@ static void direct_dx(opencl_plan *plan, const clade_args *args, const opencl_fu
 
 static const opencl_algorithm dense[] = {
     {"split", OPENCL_NARROW, .can = clade_opencl_split_dense_can, .halves = clade_opencl_acts_dense,
-     .plan = clade_opencl_split_dense},
+     .plan = clade_opencl_split_dense, .factors = true},
     {"matrix", 0, .can = clade_opencl_matrix_dense_can, .halves = opencl_always,
-     .plan = clade_opencl_matrix_dense},
+     .plan = clade_opencl_matrix_dense, .factors = true},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_can,
-     .halves = opencl_always, .plan = clade_opencl_implicit_dense},
+     .halves = opencl_always, .plan = clade_opencl_implicit_dense, .factors = true},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_WIDE, .plan = direct_wide},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN | OPENCL_NARROW, .plan = direct_narrow},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense},
     {.name = NULL}};
 static const opencl_algorithm dense_dx[] = {
     {"matrix", 0, .can = clade_opencl_matrix_dense_dx_can, .halves = opencl_always,
-     .plan = clade_opencl_matrix_dense_dx},
+     .plan = clade_opencl_matrix_dense_dx, .factors = true},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_dense_dx_can,
-     .halves = opencl_always, .plan = clade_opencl_implicit_dense_dx},
+     .halves = opencl_always, .plan = clade_opencl_implicit_dense_dx, .factors = true},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .plan = direct_dx},
     {"gemm", 0, .can = clade_opencl_by_gemm_dense_can, .plan = clade_opencl_by_gemm_dense_dx},
     {.name = NULL}};
 
 const opencl_op clade_opencl_dense_ops[] = {
-    {.op = CLADE_OP_dense, .halves = OPENCL_ALIKE, .algorithms = dense},
-    {.op = CLADE_OP_dense_dx, .halves = OPENCL_ALIKE, .algorithms = dense_dx},
+    {.op = CLADE_OP_dense, .halves = OPENCL_MIXED, .algorithms = dense},
+    {.op = CLADE_OP_dense_dx, .halves = OPENCL_MIXED, .algorithms = dense_dx},
     {.op = CLADE_OP_none},
 };

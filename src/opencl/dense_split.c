@@ -56,7 +56,7 @@ void clade_opencl_split_dense(opencl_plan *plan, const clade_args *args,
     };
     clade_opencl_product_batch(plan, &products);
     const opencl_epilogue epilogue = {.b = a->b, .act = a->act, .alpha = a->alpha};
-    opencl_launch l = clade_opencl_begin(plan, "dense", "dense_add", NULL);
+    opencl_launch l = clade_opencl_begin_stored(plan, a->y.dtype, "dense", "dense_add", NULL);
     clade_opencl_tensor(&l, &sums);
     clade_opencl_epilogue(&l, &epilogue);
     clade_opencl_tensor(&l, &a->y);

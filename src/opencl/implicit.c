@@ -47,6 +47,12 @@ CAN_DENSE(dense)
 CAN_DENSE(dense_dx)
 CAN_DENSE(dense_dw)
 
+/* An option for a tensor that is float32 where the others have 16 bits. */
+static const char *if_wide(const opencl_plan *plan, const clade_tensor *t, const char *option)
+{
+    return plan->stored != CLADE_F32 && t->dtype == CLADE_F32 ? option : "";
+}
+
 /* A convolution, one phase of an input gradient, or a dense layer, by what the direct kernels are
  * told of it; weights are read where they are. With `index` (which may be absent) the results are
  * those of 2 × 2 maxima, which job's out_h and out_w count. */
@@ -72,9 +78,10 @@ static void run_product(opencl_plan *plan, const conv_job *job, clade_products p
     /* weights are then read along filters too, by work-items that are at one step for both */
     if (job->backward)
         p.a_aligned = p.b_aligned = p.a_aligned && opencl_aligned(job->cin, w->offset);
-    char options[64];
-    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d", epilogue->act,
-             index != NULL, job->backward);
+    char options[80];
+    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d%s%s", epilogue->act,
+             index != NULL, job->backward, if_wide(plan, x, " -DX_F32"),
+             index ? "" : if_wide(plan, y, " -DY_F32"));
     const char *kernel = products ? "conv_matrix" : "conv_implicit";
     opencl_launch l = clade_opencl_product_begin(plan, &p, kernel, kernel, options);
     clade_opencl_tensor(&l, x);
@@ -150,9 +157,11 @@ static void run_dw(opencl_plan *plan, const conv_dw_job *job, clade_products pro
         .products = products,
         .stored = plan->stored,
     };
-    opencl_launch l = clade_opencl_product_begin(
-        plan, &p, products ? "conv_matrix" : "conv_implicit",
-        products ? "conv_matrix_dw" : "conv_implicit_dw", index ? "-DPOOL=1" : "-DPOOL=0");
+    char options[32];
+    snprintf(options, sizeof options, "-DPOOL=%d%s", index != NULL, if_wide(plan, dy, " -DDY_F32"));
+    opencl_launch l =
+        clade_opencl_product_begin(plan, &p, products ? "conv_matrix" : "conv_implicit",
+                                   products ? "conv_matrix_dw" : "conv_implicit_dw", options);
     clade_opencl_tensor(&l, x);
     clade_opencl_tensor(&l, dy);
     clade_opencl_tensor(&l, index ? index : &none);

@@ -8,7 +8,7 @@
 #include "opencl/memory.h"
 #include "opencl/profile.h"
 #include "opencl/table.h"
-#include "op/op.h"
+#include "op/half.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,20 +48,39 @@ static clade_status opencl_open(size_t index, const clade_device_options *option
 
 /* ---- calls ---- */
 
+/* Has weights that the call rounds rounded, in the workspace. */
+static void round_weights(opencl_plan *plan, clade_op op, clade_args *args)
+{
+    const clade_op_info *info = clade_op_describe(op);
+    const clade_args given = *args;
+    for (size_t i = 0; i < info->slot_count; i++) {
+        clade_tensor *w = &args->slot[i];
+        if (clade_slot_rounding(info, &given, i) == CLADE_F32) continue;
+        w->dtype = clade_slot_rounding(info, &given, i);
+        clade_opencl_place(plan, w);
+        const clade_args cast = {.cast = {.x = given.slot[i], .y = *w}};
+        clade_opencl_op(CLADE_OP_cast)->plan(plan, &cast);
+    }
+}
+
 /* Records a call by one algorithm of its own, or of the op that it is made of; NULL where that has
  * none. */
 static clade_status record(opencl_context *cl, const opencl_op *op, const clade_args *args,
-                           const clade_args *inner, const opencl_algorithm *by, opencl_plan **out)
+                           const opencl_algorithm *by, opencl_plan **out)
 {
     clade_status status = clade_opencl_plan_create(cl, args, out);
     if (status) return status;
-    (*out)->stored = clade_opencl_stored(op->op, args);
-    if (op->around)
-        op->around(*out, args, inner, by);
-    else if (by)
-        by->plan(*out, args, NULL);
-    else
+    (*out)->stored = clade_opencl_stored(op->op, args, op->halves == OPENCL_MIXED);
+    clade_args stored = *args, inner;
+    if (!by || !by->factors) round_weights(*out, op->op, &stored);
+    if (op->around) {
+        op->inner(&stored, &inner);
+        op->around(*out, &stored, &inner, by);
+    } else if (by) {
+        by->plan(*out, &stored, NULL);
+    } else {
         op->plan(*out, args);
+    }
     return clade_opencl_plan_end(*out);
 }
 
@@ -86,12 +105,12 @@ static clade_status plan_call(opencl_context *cl, clade_op id, const clade_args 
         chosen->algorithms ? clade_opencl_choose_algorithm(cl, chosen, chosen_args) : NULL;
     opencl_plan *recorded = NULL;
     if (chosen->algorithms && !by) return fail_excluded(cl);
-    clade_status status = record(cl, op, args, &inner, by, &recorded);
+    clade_status status = record(cl, op, args, by, &recorded);
     if (!status && recorded->refused) {
         clade_opencl_plan_destroy(recorded);
         by = clade_opencl_plain_algorithm(cl, chosen, chosen_args);
         if (!by) return fail_excluded(cl);
-        status = record(cl, op, args, &inner, by, &recorded);
+        status = record(cl, op, args, by, &recorded);
     }
     if (status) {
         clade_opencl_plan_destroy(recorded);
@@ -154,7 +173,8 @@ static bool takes_halves(void *context, const clade_call *call)
 {
     const opencl_op *op = clade_opencl_op(call->op);
     if (op->halves == OPENCL_EACH) return true;
-    if (!op->halves || clade_opencl_stored(op->op, &call->args) == CLADE_F32) return false;
+    const bool mixed = op->halves == OPENCL_MIXED;
+    if (!op->halves || clade_opencl_stored(op->op, &call->args, mixed) == CLADE_F32) return false;
     if (op->plan) return true;
     clade_args args = call->args;
     if (op->inner) {

@@ -29,12 +29,19 @@ typedef struct opencl_algorithm {
     bool (*fuses)(const opencl_context *cl, const clade_args *args);
     bool (*halves)(const opencl_context *cl, const clade_args *args);
     void (*plan)(opencl_plan *plan, const clade_args *args, const opencl_fusion *fusion);
+    bool factors; /* are weights rounded as they are read (FACTOR in ops.def), not before? */
 } opencl_algorithm;
 
 /* Does an op take tensors of 16 bits in its slots of dtype FLOAT? Not at all; where all that there
- * are have one format (kernels/stored.clh); where besides the algorithm fuses the call; each in its
- * own. */
-typedef enum opencl_halves { OPENCL_NONE, OPENCL_ALIKE, OPENCL_FUSED, OPENCL_EACH } opencl_halves;
+ * are have one format (kernels/stored.clh); where besides the algorithm fuses the call; where those
+ * that are not float32 have one; each in its own. */
+typedef enum opencl_halves {
+    OPENCL_NONE,
+    OPENCL_ALIKE,
+    OPENCL_FUSED,
+    OPENCL_MIXED,
+    OPENCL_EACH
+} opencl_halves;
 
 typedef struct opencl_op {
     clade_op op;          /* CLADE_OP_none ends a family */
@@ -65,6 +72,7 @@ typedef struct opencl_op {
     FAMILY(elementwise)                                                                            \
     FAMILY(group_norm)                                                                             \
     FAMILY(image)                                                                                  \
+    FAMILY(index)                                                                                  \
     FAMILY(layer_norm)                                                                             \
     FAMILY(loss)                                                                                   \
     FAMILY(lrn)                                                                                    \

@@ -240,6 +240,14 @@ clade_tensor clade_opencl_part(opencl_plan *plan, uint64_t floats)
     return t;
 }
 
+void clade_opencl_place(opencl_plan *plan, clade_tensor *t)
+{
+    const uint64_t each = sizeof(float) / clade_dtype_size(t->dtype);
+    const clade_tensor part = clade_opencl_part(plan, (clade_tensor_count(t) + each - 1) / each);
+    t->buffer = part.buffer;
+    t->offset = part.offset * each;
+}
+
 bool clade_opencl_is_part(const clade_tensor *t) { return t->buffer == &in_workspace; }
 void clade_opencl_release_parts(opencl_plan *plan, uint64_t next) { plan->next = next; }
 

@@ -50,6 +50,8 @@ size_t clade_opencl_plan_workspace(const opencl_plan *plan);
 
 /* Floats of the workspace, as a tensor of no shape: behind the parts before. */
 clade_tensor clade_opencl_part(opencl_plan *plan, uint64_t floats);
+/* Gives a tensor memory there. */
+void clade_opencl_place(opencl_plan *plan, clade_tensor *t);
 /* What is recorded from now on may use the memory of parts taken after `plan->next` was this. */
 void clade_opencl_release_parts(opencl_plan *plan, uint64_t next);
 /* Keeps the front of the workspace, before all parts, for who must have it there. */

@@ -14,7 +14,7 @@ const opencl_op *clade_opencl_op(clade_op op)
     return NULL;
 }
 
-clade_dtype clade_opencl_stored(clade_op op, const clade_args *args)
+clade_dtype clade_opencl_stored(clade_op op, const clade_args *args, bool mixed)
 {
     const clade_op_info *info = clade_op_describe(op);
     clade_dtype stored = CLADE_F32;
@@ -22,6 +22,7 @@ clade_dtype clade_opencl_stored(clade_op op, const clade_args *args)
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (info->slots[i].dtype != CLADE_SLOT_FLOAT || !clade_tensor_present(t)) continue;
+        if (mixed && t->dtype == CLADE_F32) continue;
         if (any && t->dtype != stored) return CLADE_F32;
         stored = t->dtype;
         any = true;

@@ -193,7 +193,7 @@ static void differentiating(void)
 static void differentiating_halves(void)
 {
     clade_conform_options o = {.modes = CLADE_CONFORM_GRAD,
-                               .case_name = "conv2d x:f16=1x4x5x3 w:f16=3x3x3x4 pad=1,1,1,1"};
+                               .case_name = "conv2d x:f16=1x4x5x3 w=3x3x3x4 pad=1,1,1,1"};
     clade_conform_summary summary;
     seen s = {0};
     CHECK_OK(clade_conform_run(&o, look, &s, &summary));

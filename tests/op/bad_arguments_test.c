@@ -106,7 +106,8 @@ static void break_dtype(const subject *s, size_t slot)
         const bool label = wanted == CLADE_SLOT_LABEL && (dtype == CLADE_F32 || dtype == CLADE_I32);
         const bool any = wanted == CLADE_SLOT_FLOAT &&
                          (dtype == CLADE_F32 || dtype == CLADE_BF16 || dtype == CLADE_F16);
-        if (dtype == (int)wanted || label || any) continue;
+        const bool factor = wanted == CLADE_SLOT_FACTOR && dtype == CLADE_F32;
+        if (dtype == (int)wanted || label || any || factor) continue;
         clade_args a = s->args;
         a.slot[slot].dtype = (clade_dtype)dtype;
         refuse(s, &a, slot, true, "of a wrong dtype");
@@ -156,7 +157,9 @@ static bool is_open(const subject *s, size_t slot, int dim)
             (open_dims[i].dims == ~0u || (dim >= 0 && open_dims[i].dims >> dim & 1)))
             return true;
     switch (op) {
-    case CLADE_OP_copy: return dim < 0; /* a reshape */
+    case CLADE_OP_copy:
+    case CLADE_OP_index_pack:
+    case CLADE_OP_index_unpack: return dim < 0; /* a reshape */
     case CLADE_OP_reduce: return dim >= 0 && !strcmp(name, "x") && s->args.reduce.y.dim[dim] == 1;
     case CLADE_OP_reduce_dx:
         return dim >= 0 && !strcmp(name, "dx") && s->args.reduce_dx.dy.dim[dim] == 1;
