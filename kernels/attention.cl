@@ -6,6 +6,7 @@
  * memory: forward reads qkv once for each group of rows and writes y. */
 #include "opencl.clh"
 #include "attention.clh"
+#include "stored.clh"
 
 #ifndef ITEMS
 #define ITEMS 64
@@ -20,12 +21,12 @@
 
 /* Places of a head: the first's channels, how far apart places are, and how many there are. */
 typedef struct places {
-    const global float *at;
+    const global stored *at;
     ulong step;
     int count;
 } places;
 
-INLINE places places_of(const global float *at, ulong step, int first, int t)
+INLINE places places_of(const global stored *at, ulong step, int first, int t)
 {
     return (places){at + first * step, step, t - first};
 }
@@ -41,11 +42,12 @@ INLINE void products(places r, places o, int d, local float *rows, local float *
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int i = item; i < ROWS * DEPTH; i += ITEMS) {
             const int row = i / DEPTH, e = i % DEPTH;
-            rows[i] = row < r.count && e < depth ? r.at[row * r.step + first + e] : 0.0f;
+            rows[i] = row < r.count && e < depth ? S_LOAD(r.at + row * r.step + first + e) : 0.0f;
         }
         for (int i = item; i < ATTENTION_BLOCK * DEPTH; i += ITEMS) {
             const int j = i / DEPTH, e = i % DEPTH;
-            block[e * STRIDE + j] = j < o.count && e < depth ? o.at[j * o.step + first + e] : 0.0f;
+            block[e * STRIDE + j] =
+                j < o.count && e < depth ? S_LOAD(o.at + j * o.step + first + e) : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int e = 0; e < depth; e++) UNROLL for (int s = 0; s < SHARES; s++)
@@ -65,7 +67,7 @@ INLINE void add_block(places o, int d, const local float *weight, float *sum)
     {
         const int e = get_local_id(0) + c * ITEMS;
         for (int j = 0; e < d && j < count; j++) {
-            const float x = o.at[j * o.step + e];
+            const float x = S_LOAD(o.at + j * o.step + e);
             UNROLL for (int row = 0; row < ROWS; row++) sum[row * COLUMNS + c] =
                 FMA(weight[row * ATTENTION_BLOCK + j], x, sum[row * COLUMNS + c]);
         }
@@ -91,7 +93,7 @@ INLINE void add_block(places o, int d, const local float *weight, float *sum)
 #define OTHERS(at, step) places_of(at, step, other, t)
 #define OWN(at, step) places_of(at, step, (int)first, t)
 
-kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), ulong n, int t,
+kernel void attention(TENSOR(stored, qkv), TENSOR(stored, y), TENSOR(float, lse), ulong n, int t,
                       int heads, int d, float scale)
 {
     SIDES;
@@ -146,11 +148,11 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
         {
             if (first + row >= t) continue;
             const float inverse = math_div(1.0f, total[row]);
-            global float *to = HEAD_OF(y) + (first + row) * c;
+            global stored *to = HEAD_OF(y) + (first + row) * c;
             UNROLL for (int k = 0; k < COLUMNS; k++)
             {
                 const int e = item + k * ITEMS;
-                if (e < d) to[e] = sum[row * COLUMNS + k] * inverse;
+                if (e < d) S_STORE(to + e, sum[row * COLUMNS + k] * inverse);
             }
         }
         for (int row = item; row < ROWS && first + row < t; row += ITEMS)
@@ -162,16 +164,16 @@ kernel void attention(TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), 
 /* ---- gradients ---- */
 
 /* Σ dy y of a place. */
-INLINE float attention_mean(const global float *dy, const global float *y, int d)
+INLINE float attention_mean(const global stored *dy, const global stored *y, int d)
 {
     float sum = 0.0f;
-    for (int e = 0; e < d; e++) sum = FMA(dy[e], y[e], sum);
+    for (int e = 0; e < d; e++) sum = FMA(S_LOAD(dy + e), S_LOAD(y + e), sum);
     return sum;
 }
 
 #define GRADIENT_ARGUMENTS                                                                         \
-    TENSOR(float, qkv), TENSOR(float, y), TENSOR(float, lse), TENSOR(float, dy),                   \
-        TENSOR(float, dqkv), ulong n, int t, int heads, int d, float scale, int accumulate
+    TENSOR(stored, qkv), TENSOR(stored, y), TENSOR(float, lse), TENSOR(stored, dy),                \
+        TENSOR(stored, dqkv), ulong n, int t, int heads, int d, float scale, int accumulate
 
 /* Of the queries, keys or values of the group's rows. */
 #define PUT_ROWS(which, factor, sum)                                                               \
@@ -179,8 +181,8 @@ INLINE float attention_mean(const global float *dy, const global float *y, int d
     {                                                                                              \
         const int row = i / COLUMNS, e = item + i % COLUMNS * ITEMS;                               \
         if (first + row < t && e < d)                                                              \
-            PUT(dqkv[dqkv0 + ((image * t + first + row) * 3 + which) * c + head * d + e],          \
-                factor sum[i]);                                                                    \
+            S_PUT(dqkv + dqkv0 + ((image * t + first + row) * 3 + which) * c + head * d + e,       \
+                  factor sum[i]);                                                                  \
     }
 
 /* The group's rows are queries. Reads qkv and dy once for each group of rows, and writes dq. */

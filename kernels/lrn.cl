@@ -3,29 +3,30 @@
 #include "elements.clh"
 #include "lrn.clh"
 
-kernel void lrn(TENSOR(float, x), TENSOR(float, y), int c, int size, float bias, float scale,
+kernel void lrn(TENSOR(stored, x), TENSOR(stored, y), int c, int size, float bias, float scale,
                 float beta, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
     int k = (int)(i % (ulong)c);
     float base = lrn_base(x + x0 + i - k, c, k, size, bias, scale);
-    y[y0 + i] = x[x0 + i] * lrn_power(base, beta);
+    S_STORE(y + y0 + i, S_LOAD(x + x0 + i) * lrn_power(base, beta));
 }
 
 /* term[i] = what output i adds to gradients. */
-kernel void lrn_terms(TENSOR(float, x), TENSOR(float, dy), global float *term, int c, int size,
+kernel void lrn_terms(TENSOR(stored, x), TENSOR(stored, dy), global float *term, int c, int size,
                       float bias, float scale, float beta, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
     int k = (int)(i % (ulong)c);
     float base = lrn_base(x + x0 + i - k, c, k, size, bias, scale);
-    term[i] = lrn_term(x[x0 + i], dy[dy0 + i], base, lrn_power(base, beta));
+    term[i] = lrn_term(S_LOAD(x + x0 + i), S_LOAD(dy + dy0 + i), base, lrn_power(base, beta));
 }
 
-kernel void lrn_dx(TENSOR(float, x), TENSOR(float, dy), global const float *term, TENSOR(float, dx),
-                   int c, int size, float bias, float scale, float beta, int accumulate, ELEMENTS)
+kernel void lrn_dx(TENSOR(stored, x), TENSOR(stored, dy), global const float *term,
+                   TENSOR(stored, dx), int c, int size, float bias, float scale, float beta,
+                   int accumulate, ELEMENTS)
 {
     size_t i = get_global_id(0);
     if (i >= n) return;
@@ -34,7 +35,8 @@ kernel void lrn_dx(TENSOR(float, x), TENSOR(float, dy), global const float *term
     float sum = 0.0f;
     for (int j = first; j <= last; j++) sum += term[i - k + j];
     float power = lrn_power(lrn_base(x + x0 + i - k, c, k, size, bias, scale), beta);
-    PUT(dx[dx0 + i], lrn_gradient(x[x0 + i], dy[dy0 + i], power, lrn_factor(beta, scale), sum));
+    S_PUT(dx + dx0 + i, lrn_gradient(S_LOAD(x + x0 + i), S_LOAD(dy + dy0 + i), power,
+                                     lrn_factor(beta, scale), sum));
 }
 
 /* Runs a body for the pieces of the work-item's places, which begin at element `at`. */
@@ -44,14 +46,14 @@ kernel void lrn_dx(TENSOR(float, x), TENSOR(float, dy), global const float *term
     for (size_t at = place * c, k0 = 0, k1 = min(c, LRN_PIECE); k0 < (size_t)c;                    \
          k0 = k1, k1 = min(c, (int)k1 + LRN_PIECE))
 
-kernel void lrn_places(TENSOR(float, x), TENSOR(float, y), int c, int size, float bias, float scale,
-                       float beta, ELEMENTS)
+kernel void lrn_places(TENSOR(stored, x), TENSOR(stored, y), int c, int size, float bias,
+                       float scale, float beta, ELEMENTS)
 {
     FOR_EACH_PIECE lrn_piece(l, x + x0 + at, y + y0 + at, k0, k1);
 }
 
-kernel void lrn_dx_places(TENSOR(float, x), TENSOR(float, dy), TENSOR(float, dx), int c, int size,
-                          float bias, float scale, float beta, int accumulate, ELEMENTS)
+kernel void lrn_dx_places(TENSOR(stored, x), TENSOR(stored, dy), TENSOR(stored, dx), int c,
+                          int size, float bias, float scale, float beta, int accumulate, ELEMENTS)
 {
     FOR_EACH_PIECE
     lrn_dx_piece(l, x + x0 + at, dy + dy0 + at, dx + dx0 + at, k0, k1, accumulate);

@@ -96,7 +96,7 @@ static void attention_dqkv(opencl_plan *plan, const clade_args *args)
 }
 
 const opencl_op clade_opencl_attention_ops[] = {
-    {.op = CLADE_OP_attention, .plan = attention},
-    {.op = CLADE_OP_attention_dqkv, .plan = attention_dqkv},
+    {.op = CLADE_OP_attention, .halves = OPENCL_ALIKE, .plan = attention},
+    {.op = CLADE_OP_attention_dqkv, .halves = OPENCL_ALIKE, .plan = attention_dqkv},
     {.op = CLADE_OP_none},
 };

@@ -80,16 +80,16 @@ static void lrn_dx_elements(opencl_plan *plan, const clade_args *args, const ope
 }
 
 static const opencl_algorithm lrn[] = {
-    {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_places},
-    {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_elements},
+    {"places", OPENCL_EXACT | OPENCL_WIDE, .halves = opencl_always, .plan = lrn_places},
+    {"elements", OPENCL_EXACT | OPENCL_NARROW, .halves = opencl_always, .plan = lrn_elements},
     {.name = NULL}};
 static const opencl_algorithm lrn_dx[] = {
-    {"places", OPENCL_EXACT | OPENCL_WIDE, .plan = lrn_dx_places},
-    {"elements", OPENCL_EXACT | OPENCL_NARROW, .plan = lrn_dx_elements},
+    {"places", OPENCL_EXACT | OPENCL_WIDE, .halves = opencl_always, .plan = lrn_dx_places},
+    {"elements", OPENCL_EXACT | OPENCL_NARROW, .halves = opencl_always, .plan = lrn_dx_elements},
     {.name = NULL}};
 
 const opencl_op clade_opencl_lrn_ops[] = {
-    {.op = CLADE_OP_lrn, .algorithms = lrn},
-    {.op = CLADE_OP_lrn_dx, .algorithms = lrn_dx},
+    {.op = CLADE_OP_lrn, .halves = OPENCL_ALIKE, .algorithms = lrn},
+    {.op = CLADE_OP_lrn_dx, .halves = OPENCL_ALIKE, .algorithms = lrn_dx},
     {.op = CLADE_OP_none},
 };
