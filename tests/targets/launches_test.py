@@ -1,6 +1,6 @@
 """launches_test.py CLADE RECORDER: how many kernels a training step of 32 images launches on a GPU of 128 compute units,
-in either math; RECORDER makes an OpenCL device of the CPU say that it is one, and runs nothing. Fewer than here is
-good news, and goes in here."""
+in either math and in 16 bits, with and without a matrix unit; RECORDER makes an OpenCL device of the CPU say that it is
+one, and runs nothing. Fewer than here is good news, and goes in here."""
 import json
 import os
 import pathlib
@@ -12,8 +12,12 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from checks import check, finish
 
-LAUNCHES = {"exact": {"horses-or-humans": 132, "cats-dogs-64": 24, "cifar10": 27, "cats-dogs-dropout": 78},
-            "fast": {"horses-or-humans": 134, "cats-dogs-64": 25, "cifar10": 29, "cats-dogs-dropout": 80}}
+NETS = "horses-or-humans", "cats-dogs-64", "cifar10", "cats-dogs-dropout"
+# by math, precision and CLADE_MATRIX_UNIT
+LAUNCHES = {("exact", "float32", "none"): (132, 24, 27, 78),
+            ("fast", "float32", "none"): (134, 25, 29, 80),
+            ("fast", "mixed_bfloat16", "none"): (146, 31, 33, 90),
+            ("fast", "mixed_bfloat16", "emulated-mma"): (49, 25, 27, 42)}
 
 
 def main():
@@ -22,17 +26,19 @@ def main():
         print("needs an OpenCL driver")
         return 77
     with tempfile.TemporaryDirectory() as folder:
-        environment = dict(os.environ, OPENCL_LAYERS=recorder, RECORDED=folder, XDG_CACHE_HOME=folder)
-        for math, expected in LAUNCHES.items():
+        for (math, precision, unit), expected in LAUNCHES.items():
+            environment = dict(os.environ, OPENCL_LAYERS=recorder, RECORDED=folder, XDG_CACHE_HOME=folder,
+                               CLADE_MATRIX_UNIT=unit)
             command = [clade, "bench", "--profile", "--json", "--device", "opencl", "--math", math, "--batch", "32",
-                       "--repeat", "1"]
-            for net in expected:
+                       "--repeat", "1", "--precision", precision]
+            for net in NETS:
                 command += ["--model", net]
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
             check(not done.returncode, done.stderr)
             found = {p["name"]: p["launches"] for p in json.loads(done.stdout)["profiles"]} if not done.returncode else {}
-            for net, launches in expected.items():
-                check(found.get(net) == launches, f"{net}, {math}: {found.get(net)} launches, expected {launches}")
+            for net, launches in zip(NETS, expected):
+                check(found.get(net) == launches,
+                      f"{net}, {math}, {precision}, unit {unit}: {found.get(net)} launches, expected {launches}")
     return finish()
 
 

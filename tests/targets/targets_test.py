@@ -2,8 +2,9 @@
 here. No kernel may keep registers or arrays in memory, but those of STACK below.
 
 The programs are those of the built-in recipes' training steps and of all ops at the sizes that `clade bench` takes, in
-exact and in fast math, and those of the steps for matrix units, which are recorded as emulated ones and compiled for the
-targets that have them; RECORDER makes an OpenCL device of the CPU say that it is a GPU and writes them down. clang and
+exact and in fast math, those of steps in 16 bits, and those of the steps for matrix units, which are recorded as emulated
+ones and compiled for the targets that have them; RECORDER makes an OpenCL device of the CPU say that it is a GPU and
+writes them down. clang and
 libclc of LLVM 19 compile them; for NVIDIA, ptxas, where there is one, makes machine code of clang's PTX. --write makes
 docs/gpu-kernels.md, which the test asks for all kernels that there are."""
 import collections
@@ -20,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from checks import check, finish
 
-AMD = ["gfx803", "gfx906", "gfx90a", "gfx942", "gfx1030", "gfx1100"]
+AMD = ["gfx803", "gfx906", "gfx90a", "gfx942", "gfx1030", "gfx1100", "gfx1201"]
 NVIDIA = ["sm_75", "sm_80", "sm_90"]
 PAGE = ["gfx906", "gfx1030", "sm_80"]  # of the page's first table
 # the targets that have a matrix unit, by its number in kernels/matrix_layout.clh; the precisions that it is recorded in
@@ -28,6 +29,7 @@ MATRIX = {1: ["sm_80", "sm_90"], 2: ["gfx1100"], 4: ["gfx90a", "gfx942"]}
 PRECISIONS = {"mma": ["tf32", "mixed_bfloat16", "mixed_float16"], "wmma-gfx11": ["mixed_bfloat16", "mixed_float16"],
               "mfma": ["tf32", "mixed_bfloat16", "mixed_float16"]}
 NETS = ["horses-or-humans", "cats-dogs-64", "cifar10", "cats-dogs-dropout"]
+HALVES = [*NETS, "shapes", "cifar10-94"]  # nets in 16 bits without matrix units: some with batch normalisation
 CLANG, LIBCLC = "clang-19", pathlib.Path("/usr/lib/clc")
 TABLE = pathlib.Path(__file__).resolve().parents[2] / "docs/gpu-kernels.md"
 STACK = {"image_adjust"}  # what it knows of an image for each of a recipe's steps, however many there are
@@ -48,6 +50,9 @@ def bench(clade, recorder, folder, name, unit, *more):
 def record(clade, recorder, folder):
     for math in "exact", "fast":
         bench(clade, recorder, folder, math, "none", "--math", math)
+    for precision in "mixed_bfloat16", "mixed_float16":
+        bench(clade, recorder, folder, precision, "none", "--math", "fast", "--precision", precision,
+              *(word for net in HALVES for word in ("--model", net)))
     for unit, precisions in PRECISIONS.items():
         for precision in precisions:
             bench(clade, recorder, folder, f"{unit}-{precision}", f"emulated-{unit}", "--math", "fast", "--precision", precision,
@@ -131,8 +136,8 @@ def write(path, found):
     """Of each kernel the most registers, and local memory, that a program of it takes."""
     lines = ["# Kernels on GPUs", "",
              "Registers of a work-item and bytes of local memory that each kernel takes at most, of all programs that the",
-             "built-in recipes' training steps and the ops of `clade bench` need, exact and fast, compiled by clang 19 with",
-             "libclc and, for NVIDIA, ptxas. None but `image_adjust` keeps registers or arrays in memory, which the suite",
+             "built-in recipes' training steps, in float32 and in 16 bits, and the ops of `clade bench` need, exact and fast, compiled",
+             "by clang 19 with libclc and, for NVIDIA, ptxas. None but `image_adjust` keeps registers or arrays in memory, which the suite",
              "`targets` checks for more targets than these. `tests/targets/targets_test.py CLADE RECORDER TARGET... --write",
              "docs/gpu-kernels.md` makes this page.", ""]
     by_units = {name for name in found if name.startswith("conv_matrix")}
