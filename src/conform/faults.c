@@ -221,7 +221,7 @@ const conform_fault clade_faults[] = {
     SLOT(conv2d, "16 bits", "x-of-the-other-format", FORMAT, "x", 0),
     SLOT(conv2d_dx, "16 bits", "dx-of-the-other-format", FORMAT, "dx", 0),
     SLOT(conv2d_maxpool_dw, "16 bits", "dy-of-the-other-format", FORMAT, "dy", 0),
-    SLOT(dense, "16 bits", "w-of-the-other-format", FORMAT, "w", 0),
+    SLOT(dense, "16 bits", "x-of-the-other-format", FORMAT, "x", 0),
     SLOT(dropout, "16 bits", "y-of-the-other-format", FORMAT, "y", 0),
     SLOT(batchnorm, "16 bits", "x-of-the-other-format", FORMAT, "x", 0),
     SLOT(add, "16 bits", "y-of-the-other-format", FORMAT, "y", 0),
