@@ -32,6 +32,8 @@ expect 0 '^    dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512$' "$clade" $few -
 expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --batch 2
 "$clade" $few --model shapes --batch 2 --op 'conv2d*' --roofline --json >"$dir/first.json"
 expect 0 'as fast as before' "$clade" $few --op conv2d --compare "$dir/first.json"
+"$clade" $few --model shapes --batch 4 --json >"$dir/four.json"
+expect 0 'No earlier result fits' "$clade" $few --model shapes --batch 2 --compare "$dir/four.json"
 "$clade" $few --model shapes --batch 2 --json --compare "$dir/first.json" >"$dir/second.json"
 python3 - "$dir/first.json" "$dir/second.json" <<'END' || failed=1
 import json, sys

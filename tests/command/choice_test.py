@@ -74,6 +74,12 @@ def check_choice(bench):
     bench.train(small, "none", "--model", own, status=1, says="a file of weights is given as NAME=FILE")
     bench.train(small, "none", "--model", f"resnet18={own}", status=1, says=[str(own), "resnet18"])
     bench.train(small, "none", "--model", "nowhere.onnx", status=3, says="nowhere.onnx: cannot open")
+    bench.train(small, "none", "--model", "a=b/nowhere.onnx", status=3, says="b/nowhere.onnx: cannot open")
+    bench.train(small, "none", "--model", "lr=0.1/nowhere.onnx", status=3, says="0.1/nowhere.onnx: cannot open")
+    bench.train(small, "none", "--model", "runs/lr=0.1/nowhere.onnx", status=3, says="runs/lr=0.1/nowhere.onnx: cannot open")
+    bench.train(small, "none", "--model", "resnet18=nowhere.onnx", status=1, says="an ONNX file is a whole net, not weights of resnet18")
+    for wrong in "resnet18=", "=mine.pth":
+        bench.train(small, "none", "--model", wrong, status=1, says="expected NAME, NAME=FILE or NET.onnx")
     # without weights
     bench.train(large, "scratch", "--size", "32",
                 says=["`photos`, a small net from scratch, at 32×32 for 18 images", "clade weights fetch efficientnet_b3", "--model"])

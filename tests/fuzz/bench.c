@@ -18,7 +18,7 @@ static void look_up(const cJSON *earlier)
     cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(earlier, "results"))
     {
         const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(entry, "name"));
-        const double ms = bench_earlier_ms(earlier, name ? name : "", "op");
+        const double ms = bench_earlier_ms(earlier, name ? name : "", "op", 0);
         if (!(ms >= 0 && isfinite(ms))) abort();
         if (++few == 8) break;
     }

@@ -207,8 +207,8 @@ clade_status auto_recipe(const auto_request *request, char **edits, size_t *coun
     backbone_option backbone = {.path = NULL};
     clade_status status = CLADE_OK;
     if (request->model) {
-        backbone = backbone_option_read(request->model);
-        if (!backbone.path) status = find_weights(backbone.label, &w);
+        status = backbone_option_read("--model", request->model, &backbone);
+        if (!status && !backbone.path) status = find_weights(request->model, &w);
     }
     if (!status) status = look(request->source, &d);
     if (!status && !request->model && suits_transfer(&d)) {

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "backbone_option.h"
 #include "session.h"
+#include "shown.h"
 
 #include <clade/backbone.h>
 
@@ -21,20 +22,36 @@ static bool is_onnx(const char *path)
     return n > 5 && !strcmp(path + n - 5, ".onnx");
 }
 
-backbone_option backbone_option_read(const char *text)
+static void set_label(backbone_option *b, const char *text, size_t length)
 {
-    const char *equals = strchr(text, '=');
-    backbone_option b = {.path = equals ? equals + 1 : NULL};
-    int length = equals ? (int)(equals - text) : (int)strlen(text);
-    if (!equals && is_onnx(text)) { /* its name without folder and ending */
-        const char *slash = strrchr(text, '/'), *base = slash ? slash + 1 : text;
-        b.path = text;
-        text = base;
-        length = (int)strlen(base) - (int)strlen(".onnx");
+    if (length > sizeof b->label - 1) length = sizeof b->label - 1;
+    memcpy(b->label, text, length);
+    b->label[length] = 0;
+}
+
+clade_status backbone_option_read(const char *option, const char *text, backbone_option *out)
+{
+    const size_t slash_or_equals = strcspn(text, "=/");
+    const bool named = text[slash_or_equals] == '=';
+    const size_t name = named ? slash_or_equals : strlen(text);
+    const char *path = named ? text + name + 1 : is_onnx(text) ? text : NULL;
+    *out = (backbone_option){.path = path};
+    if (named && (name == 0 || !*path))
+        return clade_fail(CLADE_EINVAL, "%s %s: expected NAME, NAME=FILE or NET.onnx", option,
+                          shown(text));
+    if (named || !path) {
+        set_label(out, text, name);
+    } else { /* its name without folder and ending */
+        const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+        set_label(out, base, strlen(base) - strlen(".onnx"));
     }
-    snprintf(b.label, sizeof b.label, "%.*s", length, text);
-    b.net = b.path && (is_onnx(b.path) || !is_known(b.label));
-    return b;
+    out->net = path && (is_onnx(path) || !is_known(out->label));
+    if (out->net && named && is_known(out->label))
+        return clade_fail(CLADE_EINVAL,
+                          "%s %s: an ONNX file is a whole net, not weights of %s; expected the "
+                          "file alone, or another label",
+                          option, shown(text), out->label);
+    return CLADE_OK;
 }
 
 static clade_status append(char **edits, size_t *count, char *edit)

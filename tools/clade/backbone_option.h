@@ -15,8 +15,10 @@ typedef struct backbone_option {
     bool net;         /* a whole net */
 } backbone_option;
 
-/* Reads NAME, NAME=WEIGHTS, NET.onnx or LABEL=NET.onnx; the path is part of the text. */
-backbone_option backbone_option_read(const char *text);
+/* Reads NAME, NAME=WEIGHTS, NET.onnx or LABEL=NET.onnx, where a label is no backbone's name; the
+ * path is part of the text. A name or label has no slash. Errors: EINVAL, which begins with
+ * `option`. */
+clade_status backbone_option_read(const char *option, const char *text, backbone_option *out);
 
 /* Appends the edits that make it a recipe's backbone, at most backbone_option_most, to be freed
  * also after an error. Errors: ENOMEM. */

@@ -31,12 +31,14 @@ static bool says(const cJSON *entry, const char *key, const char *text)
     return value && !strcmp(value, text);
 }
 
-double bench_earlier_ms(const cJSON *earlier, const char *name, const char *part)
+double bench_earlier_ms(const cJSON *earlier, const char *name, const char *part, int images)
 {
     const cJSON *entry;
     cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(earlier, "results"))
     {
         const cJSON *ms = cJSON_GetObjectItemCaseSensitive(entry, "ms");
+        const cJSON *batch = cJSON_GetObjectItemCaseSensitive(entry, "batch");
+        if (cJSON_IsNumber(batch) && batch->valuedouble != images) continue;
         if (says(entry, "name", name) && says(entry, "part", part) && cJSON_IsNumber(ms) &&
             ms->valuedouble > 0 && isfinite(ms->valuedouble))
             return ms->valuedouble;

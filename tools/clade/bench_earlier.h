@@ -10,7 +10,8 @@
  * ENOMEM. */
 clade_status bench_earlier_read(const char *path, cJSON **out);
 
-/* Milliseconds of the result of this name and part; 0: there is none. */
-double bench_earlier_ms(const cJSON *earlier, const char *name, const char *part);
+/* Milliseconds of the result of this name and part, of so many images where it says how many; 0:
+ * there is none. */
+double bench_earlier_ms(const cJSON *earlier, const char *name, const char *part, int images);
 
 #endif

@@ -22,7 +22,8 @@ static const char *part_name(clade_bench_part part)
 static double ratio(const bench_report *report, const clade_bench_result *r)
 {
     if (!report->earlier || r->median <= 0) return 0;
-    return bench_earlier_ms(report->earlier, r->name, part_name(r->part)) / (1e3 * r->median);
+    return bench_earlier_ms(report->earlier, r->name, part_name(r->part), r->images) /
+           (1e3 * r->median);
 }
 
 /* The least time that it could take by the device's peak, as a share of what it took: the share of
@@ -77,7 +78,7 @@ static void print_result(const bench_report *report, const clade_bench_result *r
 void bench_print_table(const bench_report *report)
 {
     const clade_device_info *info = clade_device_describe(report->device);
-    size_t count = clade_bench_results(report->bench), wild = 0;
+    size_t count = clade_bench_results(report->bench), wild = 0, fit = 0;
     printf("%s (%s, %s), %s math, %d rounds\n", info->id, shown(info->name), shown(info->driver),
            session_math_words[clade_device_math(report->device)], report->rounds);
     if (report->flops > 0)
@@ -86,7 +87,10 @@ void bench_print_table(const bench_report *report)
         const clade_bench_result *r = clade_bench_result_at(report->bench, i);
         print_result(report, r);
         wild += r->spread > noisy;
+        fit += ratio(report, r) > 0;
     }
+    if (report->earlier && !fit)
+        printf("No earlier result fits: they are of other ops, models or batches.\n");
     if (4 * wild > count)
         printf("This machine was busy with other things: %zu of %zu times vary by more than "
                "%.0f%%.\n",

@@ -49,12 +49,14 @@ static clade_status add_edit(compare_request *r, char *edit)
 /* The recipe with this backbone, as if it had been set. */
 static clade_status read_chosen(const compare_request *r, const char *option, clade_recipe **out)
 {
-    const backbone_option backbone = backbone_option_read(option);
+    backbone_option backbone;
+    clade_status status = backbone_option_read("--backbone", option, &backbone);
+    if (status) return status;
     char *own[backbone_option_most + 1] = {session_text_edit("name", backbone.label)};
     const char *edits[COMMAND_LIST_SIZE + 20];
     size_t count = 0, own_count = 1;
-    clade_status status = own[0] ? backbone_option_edits(&backbone, own, &own_count)
-                                 : clade_fail(CLADE_ENOMEM, "out of memory");
+    status = own[0] ? backbone_option_edits(&backbone, own, &own_count)
+                    : clade_fail(CLADE_ENOMEM, "out of memory");
     for (; count < r->edit_count; count++) edits[count] = r->edits[count];
     edits[count++] = "compare=null";
     edits[count++] = "backbone.layers=null";
@@ -228,10 +230,14 @@ static clade_status name_row(const compare_request *r, const clade_recipe *all, 
 {
     compare_row *row = &c->row[i];
     char label[sizeof c->row->name - 12];
-    if (r->backbones.count)
-        snprintf(label, sizeof label, "%s", backbone_option_read(r->backbones.item[i]).label);
-    else
+    if (r->backbones.count) {
+        backbone_option backbone;
+        clade_status status = backbone_option_read("--backbone", r->backbones.item[i], &backbone);
+        if (status) return status;
+        snprintf(label, sizeof label, "%s", backbone.label);
+    } else {
         clade_recipe_label(all, i, label, sizeof label);
+    }
     for (char *p = label; *p; p++)
         if (*p == '/' || (unsigned char)*p < ' ') *p = '_';
     snprintf(row->name, sizeof row->name, "%s", label);
