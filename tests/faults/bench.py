@@ -54,11 +54,15 @@ class Bench:
                    "1", *self.place)
 
     def run(self, *arguments, environment=None, launcher=()):
-        """The environment is that of what a launcher starts, and not its own."""
-        words = [f"{name}={value}" for name, value in (environment or {}).items()]
+        """The environment is that of what a launcher starts, and not its own, nor has it meson's MALLOC_PERTURB_:
+        Open MPI's uses memory that it has freed when a rank ends all."""
+        own = dict(self.environment)
+        filled = own.pop("MALLOC_PERTURB_", None)
+        words = [f"{name}={value}" for name, value in
+                 {**({"MALLOC_PERTURB_": filled} if filled else {}), **(environment or {})}.items()]
         try:
             done = subprocess.run([*launcher, "env", *words, self.clade, *map(str, arguments)], capture_output=True,
-                                  timeout=TIME_LIMIT, cwd=self.folder, env=self.environment)
+                                  timeout=TIME_LIMIT, cwd=self.folder, env=own)
         except subprocess.TimeoutExpired as late:
             return Ended(None, "", (late.stderr or b"").decode(errors="replace"))
         return Ended(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))

@@ -34,7 +34,7 @@ class Walk:
     def run(self, n):
         """The counts of calls and of failed ones, and what is wrong, with the n-th call and, where the fault lasts, all
         later ones failing."""
-        with tempfile.TemporaryDirectory(dir=self.bench.folder, prefix="fault-") as name:
+        with tempfile.TemporaryDirectory(dir=self.bench.folder, prefix="fault-", ignore_cleanup_errors=True) as name:
             folder = pathlib.Path(name)
             counts = folder / "counts"
             counts.write_bytes(bytes(16))
