@@ -79,7 +79,7 @@ static clade_status record(opencl_context *cl, const opencl_op *op, const clade_
     } else if (by) {
         by->plan(*out, &stored, NULL);
     } else {
-        op->plan(*out, args);
+        op->plan(*out, args); /* whose parameters are known by their place in it */
     }
     return clade_opencl_plan_end(*out);
 }
