@@ -121,6 +121,11 @@ def main(clade):
         run("train", own, "--data", plain, "--size", "16", "--epochs", "1", "--out", folder / "own", "--device", "cpu")
         names = json.loads(run("recipes", "list", "--json"))
         listed_text = run("recipes", "list")
+        for group in ("recipes", "weights", "data"):
+            for options in ([], ["--json"]):
+                check(run(group, *options) == run(group, "list", *options), f"{group} {options} is not its list")
+            check(f"clade {group} list " in run(group, "--help"), f"{group} --help does not say what list does")
+            run(group, "photos", says="expected ")
         check("photos" in names and all(f"\n{n}\n" in f"\n{listed_text}" for n in names), f"recipes: {listed_text}")
         run("recipes", "show", "nothing", says="there is no 'nothing'; `clade recipes list`")
         grey = folder / "grey"

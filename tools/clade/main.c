@@ -58,7 +58,7 @@ static void print_help(FILE *to)
     fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
 }
 
-/* Subcommands of two words, of which only the first is given. */
+/* Subcommands of two words, of which the second is none of them or --help. */
 static int run_group(const char *word, bool help)
 {
     size_t length = strlen(word);
@@ -67,7 +67,7 @@ static int run_group(const char *word, bool help)
     for (const subcommand *s = subcommands; s->name; s++) {
         if (strncmp(s->name, word, length) || s->name[length] != ' ') continue;
         if (help)
-            printf("  clade %-12s%s\n", s->name, s->help);
+            printf("  clade %-15s%s\n", s->name, s->help);
         else
             fprintf(stderr, "%s %s", separator, s->name + length + 1);
         separator = " or";
@@ -101,16 +101,19 @@ static int run(int argc, char **argv)
         printf("clade %s\nimages: %s\n", CLADE_VERSION, clade_image_formats());
         return COMMAND_OK;
     }
-    bool group = false;
+    const subcommand *list = NULL; /* each group has one, which needs no second word */
     for (const subcommand *s = subcommands; s->name; s++) {
         size_t length = strcspn(s->name, " ");
         if (strlen(word) != length || strncmp(s->name, word, length)) continue;
         if (!s->name[length]) return s->run(argc - 1, argv + 1);
         if (argc > 2 && !strcmp(s->name + length + 1, argv[2])) return s->run(argc - 2, argv + 2);
-        group = true;
+        if (!strcmp(s->name + length, " list")) list = s;
     }
-    if (group)
-        return run_group(word, argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h")));
+    if (list) {
+        bool asks = argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"));
+        if (argc == 2 || (argv[2][0] == '-' && !asks)) return list->run(argc - 1, argv + 1);
+        return run_group(word, asks);
+    }
     const char *type = elsewhere_subcommand(word);
     const char *near =
         type ? NULL
