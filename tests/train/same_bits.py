@@ -4,7 +4,8 @@
 usage: same_bits.py CLADE [--nets NET,...] [--json FILE]
 
 Three epochs of two batches of 32 rendered images, in shards of 4; shown are the first digits of the SHA-256 of
-last.safetensors. A way that this machine has no device or launcher for is left out."""
+last.safetensors. A way that this machine has no device or launcher for is left out; all OpenCL devices are tried, each
+alone and all together with the processor, so that OCL_ICD_VENDORS may name a folder with the drivers of several."""
 import argparse
 import hashlib
 import json
@@ -63,9 +64,13 @@ class Way:
 
 def ways(clade):
     devices = json.loads(subprocess.run([clade, "devices", "--json"], check=True, capture_output=True).stdout)["devices"]
-    opencl = next((d["id"] for d in devices if d["id"].startswith("opencl:") and d["usable"]), None)
+    every = [d["id"] for d in devices if d["id"].startswith("opencl:") and d["usable"]]
+    opencl = every[0] if every else None
     result = {"cpu": Way(([], ["cpu"]))}
-    for device in [opencl, f"cpu,{opencl}", f"{opencl},cpu"] if opencl else []:
+    together = [f"cpu,{opencl}", f"{opencl},cpu"] if opencl else []
+    if len(every) > 1:
+        together += [",".join(["cpu", *every]), ",".join(reversed(every))]
+    for device in every + together:
         result[device] = Way(([], [device]))
     for name, launcher in launchers.there().items():
         for ranks in (1, 2, 3, 4, 8):
