@@ -113,36 +113,36 @@ int command_bench(int argc, char **argv)
 {
     bench_request r = {.place = {.math = session_math_default}, .repeat = 10, .precision = -1};
     const command_option options[] = {
-        OPTION_LIST("model", "RECIPE", &r.models,
-                    "a built-in recipe or a file; may be given several times"),
-        OPTION_TEXT("op", "PATTERN", &r.op, "these ops, or this family; * and ? match any"),
+        OPTION_LIST("model", "RECIPE", &r.models, "a built-in recipe or a file; repeatable"),
+        OPTION_TEXT("op", "PATTERN", &r.op,
+                    "only these ops, or this family; * and ? are wildcards"),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_INTEGER("batch", "N", &r.batch, 1, 1 << 20, "of models; default: the recipe's"),
-        SESSION_PRECISION_OPTION(&r.precision, "of models; default: the recipe's"),
-        OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "rounds; default: 10"),
+        OPTION_INTEGER("batch", "N", &r.batch, 1, 1 << 20,
+                       "batch size of models; default: the recipe's"),
+        SESSION_PRECISION_OPTION(&r.precision, "precision of models; default: the recipe's"),
+        OPTION_INTEGER("repeat", "N", &r.repeat, 1, 100000, "number of rounds; default: 10"),
         OPTION_FLAG("roofline", &r.roofline,
-                    "measure the device's peak first, and show what share of it is reached"),
+                    "first measure the device's peak, then show what share of it each op reaches"),
         OPTION_FLAG("profile", &r.profile, "show where a model's training step spends its time"),
         OPTION_TEXT("trace", "FILE", &r.trace,
-                    "with --profile: a trace for about:tracing or ui.perfetto.dev"),
+                    "with --profile: write a trace for about:tracing or ui.perfetto.dev"),
         SESSION_FORCE_OPTION(&r.force),
         OPTION_TEXT("data", "PATH", &r.data,
-                    "train one --model on these images: shows when the first step began and was "
-                    "done, and "
-                    "compares epochs with the step alone"),
+                    "train one --model on these images; show when the first step started and "
+                    "ended, and compare epochs with the step alone"),
         OPTION_INTEGER("epochs", "N", &r.epochs, 1, 1000, "with --data; default: 3"),
         OPTION_FLAG("json", &r.json, "print JSON"),
-        OPTION_TEXT("compare", "FILE", &r.compare, "an earlier run's JSON: shows the ratios"),
+        OPTION_TEXT("compare", "FILE", &r.compare, "show the ratios to an earlier run's JSON"),
     };
     static const command_usage usage = {
         .name = "bench",
         .about =
             "Times ops at sizes that training uses, and models: forward, backward, the whole\n"
-            "training step with its optimizer, and that from images of bytes (bytes), which\n"
-            "are moved and scaled first as the recipe augments them. Rounds take everything in\n"
-            "turn; what is shown is the median of the rounds and their least. With neither\n"
-            "--model nor --op: the built-in recipes and all ops. With --data the step alone is\n"
-            "the one from bytes, and an epoch's time is that of its training steps.",
+            "training step with its optimizer, and the same step from uint8 images (bytes),\n"
+            "which it first augments and scales as the recipe says. Each round times everything\n"
+            "in turn; the output shows the median and the minimum of the rounds. Without\n"
+            "--model and --op, it times the built-in recipes and all ops. With --data, the step\n"
+            "alone is the one from bytes, and an epoch's time is that of its training steps.",
         .example = "clade bench --model horses-or-humans --device cpu --json",
     };
     int count;

@@ -159,10 +159,10 @@ int command_calibrate(int argc, char **argv)
     calibrate_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
-        OPTION_FLAG("undo", &r.undo, "take the temperature out of the model again"),
+        OPTION_FLAG("undo", &r.undo, "remove the temperature from the model"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, as 4G; default: half of it"),
+                    "memory for decoded images, such as 4G; default: half the memory"),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
@@ -171,11 +171,11 @@ int command_calibrate(int argc, char **argv)
         .least = 1,
         .most = 1,
         .about =
-            "Finds the temperature by which a classifier's logits must be divided so that it is "
-            "as\n"
-            "sure as it is right: the one with the least log loss on the validation images. It is\n"
-            "kept in the model's file (of a run folder, that of the best weights), and predict,\n"
-            "evaluate and export apply it. What is predicted stays the same class.",
+            "Finds the temperature by which to divide a classifier's logits so that its\n"
+            "confidence matches its accuracy: the one with the least log loss on the validation\n"
+            "images. Stores it in the model's file (for a run folder, the file of the best\n"
+            "weights); predict, evaluate and export apply it. The predicted classes stay the\n"
+            "same.",
         .example = "clade calibrate runs/first\n"
                    "  clade calibrate runs/first --undo",
     };

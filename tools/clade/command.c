@@ -30,14 +30,14 @@ double command_clock(void)
 }
 
 const exit_status exit_statuses[] = {
-    {"0", "done"},
-    {"1", "failed, and said why; of several things, some did"},
-    {"2", "not understood: an unknown subcommand, option or value"},
-    {"3",
-     "train, tune, compare: a file could not be read or written; train and tune can go on later"},
-    {"4",
-     "train --verify: a device has computed something wrong; it stopped with the state before it"},
-    {"128 + N", "ended by signal N (130 by Ctrl-C), after saving"},
+    {"0", "success"},
+    {"1", "failure, with a message; if there were several things to do, some may have succeeded"},
+    {"2", "usage error: an unknown subcommand, option or value"},
+    {"3", "train, tune, compare: a file could not be read or written; train and tune can continue "
+          "later"},
+    {"4", "train --verify: the device computed a wrong result; the run folder holds the state "
+          "before it"},
+    {"128 + N", "ended by signal N (130 for Ctrl-C), after saving"},
     {NULL, NULL},
 };
 

@@ -373,16 +373,16 @@ int command_compare(int argc, char **argv)
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_LIST("backbone", "NAME=FILE", &r.backbones,
-                    "a backbone and its weights, or LABEL=NET.onnx; may be given several times"),
+                    "a backbone and its weights, or LABEL=NET.onnx; repeatable"),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_TEXT("out", "DIR", &r.out,
-                    "folder of the runs; default: runs/NAME-compare, a new one"),
+        OPTION_TEXT("out", "DIR", &r.out, "folder for the runs; default: a new runs/NAME-compare"),
         SESSION_TRAINING_OPTIONS(&r.training),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, and for features, as 4G; default: half of it"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
+        OPTION_TEXT(
+            "cache", "SIZE", &r.cache,
+            "memory for decoded images, and for features, such as 4G; default: half the memory"),
         OPTION_FLAG("json", &r.json, "print JSON"),
-        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the table"),
+        OPTION_FLAG("quiet", &r.quiet, "print only errors, warnings and the table"),
     };
     static const command_usage usage = {
         .name = "compare",
@@ -390,13 +390,11 @@ int command_compare(int argc, char **argv)
         .least = 1,
         .most = 1,
         .about =
-            "Trains a recipe's head on each of several backbones (those given, or the recipe's "
-            "own\n"
-            "list under `compare`), picks the one with the best validation accuracy, and measures\n"
-            "it on the test images, which nothing was chosen by. Each is a run folder of its "
-            "own;\n"
-            "the table is kept beside them as compare.csv and compare.json, and with curves as\n"
-            "compare.html.",
+            "Trains a recipe's head on each of several backbones (from the command line, or\n"
+            "from the recipe's list under `compare`), selects the one with the best validation\n"
+            "accuracy, and measures it on the test images, which influenced no choice. Each\n"
+            "backbone gets a run folder. Writes the table beside them as compare.csv and\n"
+            "compare.json, and with curves as compare.html.",
         .example = "clade compare cat-dog-transfer --data photos.zip \\\n"
                    "      --backbone resnet18=resnet18.safetensors \\\n"
                    "      --backbone squeezenet1_1=squeezenet.h5 --backbone mine=net.onnx",

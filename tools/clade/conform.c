@@ -222,82 +222,90 @@ int command_conform(int argc, char **argv)
     const char *shard = NULL, *compare = NULL, *freeze = NULL, *frozen = NULL, *repeat = NULL;
     const char *reduce = NULL, *reduced = NULL;
     const command_option options[] = {
-        OPTION_TEXT("device", "NAME", &o.device, "what to judge; see `clade devices`"),
-        OPTION_TEXT("plugin", "FILE.so", &o.plugin, "judge the backend in this shared object"),
-        OPTION_TEXT("op", "PATTERN", &o.op, "only these ops, or this family; * and ? match any"),
+        OPTION_TEXT("device", "NAME", &o.device, "the device to test; see `clade devices`"),
+        OPTION_TEXT("plugin", "FILE.so", &o.plugin, "test the backend in this shared object"),
+        OPTION_TEXT("op", "PATTERN", &o.op,
+                    "only these ops, or this family; * and ? are wildcards"),
         OPTION_TEXT("model", "FILE", &o.model,
-                    "judge this net's outputs and gradients: ONNX, or a model of Clade's"),
-        OPTION_TEXT("case", "PATTERN|CALL", &o.case_name, "only these cases, or one of your own"),
-        OPTION_CHOICE("accumulate", &pass, passes, "only overwriting (0) or adding (1) gradients"),
-        OPTION_CHOICE(
-            "mode", &mode, modes,
-            "what to judge; all is ops, grad and layers; matrix lists ops with errors and speed in "
-            "Markdown; support only lists how each op is done, without --device by "
-            "the CPU and OpenCL"),
+                    "test this net's outputs and gradients: an ONNX file or a Clade model"),
+        OPTION_TEXT("case", "PATTERN|CALL", &o.case_name,
+                    "only these cases, or a case of your own"),
+        OPTION_CHOICE("accumulate", &pass, passes,
+                      "only gradients that overwrite (0) or accumulate (1)"),
+        OPTION_CHOICE("mode", &mode, modes,
+                      "what to test; all: ops, grad and layers; matrix: print ops with errors and "
+                      "speed in Markdown; support: only list how the device implements each op "
+                      "(without --device: the CPU and OpenCL)"),
         OPTION_CHOICE("math", &math, maths, "exact: every bit; fast: within error bounds"),
-        OPTION_CHOICE("precision", &precision, clade_precision_words(), "of mode nets"),
-        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "of the test data"),
-        OPTION_INTEGER("random", "N", &random, 0, 100000,
-                       "judge N cases of each op that the seed draws, instead of the listed ones"),
-        OPTION_FLAG("quick", &o.quick, "only the small cases"),
-        OPTION_FLAG("strict", &o.strict, "fail where an op has no version of its own"),
-        OPTION_FLAG("self-test", &self_test, "judge the harness: are planted faults caught?"),
-        OPTION_INTEGER("threads", "N", &threads, 0, 1024, "of a CPU; 0: one per processor"),
+        OPTION_CHOICE("precision", &precision, clade_precision_words(), "precision in mode nets"),
+        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "seed of the test data"),
+        OPTION_INTEGER(
+            "random", "N", &random, 0, 100000,
+            "test N random cases of each op, drawn by the seed, instead of the listed ones"),
+        OPTION_FLAG("quick", &o.quick, "test only the small cases"),
+        OPTION_FLAG("strict", &o.strict, "fail if the device has no version of an op"),
+        OPTION_FLAG("self-test", &self_test, "test the tests: do they detect planted faults?"),
+        OPTION_INTEGER("threads", "N", &threads, 0, 1024, "threads of a CPU; 0: one per processor"),
         OPTION_INTEGER("group-size", "N", &group_size, 0, 1024,
                        "OpenCL work-group size; 0: the default"),
-        OPTION_CHOICE(
-            "kernels", &kernel, kernels,
-            "OpenCL: those for few wide cores (cpu) or many narrow ones (gpu); CPU: those "
-            "for an instruction set; else what suits it"),
+        OPTION_CHOICE("kernels", &kernel, kernels,
+                      "OpenCL: kernels for few wide cores (cpu) or many narrow ones (gpu); CPU: "
+                      "kernels for an instruction set; default: what suits the device"),
         OPTION_CHOICE("algo", &algorithm, algorithms,
-                      "OpenCL: how convolutions and dense layers are done; else all are judged"),
+                      "OpenCL: the algorithm for convolutions and dense layers; default: test all"),
         OPTION_CHOICE("limits", &sizes, limit_sets,
-                      "judge with all sizes tiny at which code takes another path; else besides"),
-        OPTION_FLAG("list", &list, "list the names of the cases instead of judging"),
+                      "test only with tiny values of the sizes at which code takes another path; "
+                      "default: test these too"),
+        OPTION_FLAG("list", &list, "list the names of the cases without testing"),
         OPTION_TEXT("cases", "FILE", &choice.cases,
-                    "only the cases with these names, one a line, * and ? match any; - is standard "
-                    "input"),
+                    "only the cases named in this file, one per line; * and ? are wildcards; -: "
+                    "standard input"),
         OPTION_TEXT("shard", "I/N", &shard, "only the I-th of N parts of the cases"),
-        OPTION_INTEGER("jobs", "N", &jobs, 1, CONFORM_MOST_JOBS, "processes that judge at a time"),
+        OPTION_INTEGER("jobs", "N", &jobs, 1, CONFORM_MOST_JOBS,
+                       "number of test processes at a time"),
         OPTION_REAL("timeout", "SECONDS", &limits.timeout, 0, 1e6,
-                    "a case that takes longer has failed; 0: no limit"),
-        OPTION_TEXT("skip", "FILE", &choice.skip, "leave these cases out"),
+                    "fail a case that takes longer; 0: no limit"),
+        OPTION_TEXT("skip", "FILE", &choice.skip, "skip these cases"),
         OPTION_TEXT("expect", "FILE", &choice.expect,
-                    "these cases are expected to fail, and it is a failure if they pass"),
-        OPTION_TEXT("flakes", "FILE", &choice.flakes, "run these cases again when they fail"),
-        OPTION_INTEGER("retries", "N", &retries, 1, 1000, "of the cases in --flakes"),
+                    "expect these cases to fail; a pass counts as a failure"),
+        OPTION_TEXT("flakes", "FILE", &choice.flakes, "retry these cases if they fail"),
+        OPTION_INTEGER("retries", "N", &retries, 1, 1000,
+                       "how often to retry the cases in --flakes"),
         OPTION_TEXT("vectors", "DIR", &freeze,
-                    "write what each op reads and must give into files, by the oracle"),
-        OPTION_TEXT("vectors-check", "DIR", &frozen, "judge reference and oracle by such files"),
+                    "write each op's inputs, and its outputs by the oracle, to files"),
+        OPTION_TEXT("vectors-check", "DIR", &frozen,
+                    "test the reference and the oracle against such files"),
         OPTION_TEXT("repeat", "DIR", &repeat,
-                    "run the call that `clade train --verify` found wrong, and judge it"),
-        OPTION_TEXT("reduce", "CASE|DIR", &reduce,
-                    "make a case that fails, or such a call, as small as still fails alike"),
+                    "repeat and test the call that `clade train --verify` found wrong"),
+        OPTION_TEXT(
+            "reduce", "CASE|DIR", &reduce,
+            "reduce a failing case, or such a call, to the smallest that fails in the same way"),
         OPTION_TEXT("out", "DIR", &reduced,
                     "with --reduce: write its numbers here, and a program in C and OpenCL that "
-                    "shows it without Clade"),
-        OPTION_CHOICE("format", &format, formats, "of the results"),
+                    "reproduces it without Clade"),
+        OPTION_CHOICE("format", &format, formats, "format of the results"),
         OPTION_FLAG("json", &json, "the same as --format json"),
-        OPTION_TEXT("out", "FILE", &out.text, "where the results go; else standard output"),
+        OPTION_TEXT("out", "FILE", &out.text, "write the results here; default: standard output"),
         OPTION_TEXT("output", "FILE", &out.text, "the same as --out"),
-        OPTION_TEXT("csv", "FILE", &out.csv, "write the results here besides, a line per case"),
-        OPTION_TEXT("junit", "FILE", &out.junit, "write them here as JUnit's XML besides"),
-        OPTION_FLAG("verbose", &out.verbose, "table: list every case"),
-        OPTION_TEXT(
-            "compare", "OLD.csv", &compare,
-            "show what changed from these results to NEW.csv's; exit status 1 if a case broke"),
+        OPTION_TEXT("csv", "FILE", &out.csv, "also write the results here, one line per case"),
+        OPTION_TEXT("junit", "FILE", &out.junit, "also write the results here as JUnit XML"),
+        OPTION_FLAG("verbose", &out.verbose, "in the table, list every case"),
+        OPTION_TEXT("compare", "OLD.csv", &compare,
+                    "show the changes from these results to those in NEW.csv; exit status 1 if a "
+                    "case broke"),
         OPTION_FLAG("gtest_list_tests", &gtest_list, "list the cases as googletest does"),
         OPTION_TEXT("gtest_filter", "PATTERNS", &choice.gtest_filter,
-                    "judge these cases in this process and report as googletest does"),
+                    "test these cases in this process, with googletest's output"),
     };
     static const command_usage usage = {
         .name = "conform",
         .arguments = "[NEW.csv]",
-        .about = "Judges a device: every op and gradient on every case against a reference in\n"
-                 "float32 (every bit, in exact mode) and an oracle in double (error bounds); the\n"
-                 "gradients by finite differences; chains of layers. The exit status is 0 only if\n"
-                 "all that was judged passed or failed as expected, and something was judged.\n"
-                 "Cases are judged in processes of their own: a crash or a hang costs its case.",
+        .about =
+            "Tests a device: every op and gradient, in every case, against a float32 reference\n"
+            "(every bit, in exact mode) and a double-precision oracle (error bounds); gradients\n"
+            "against finite differences; chains of layers. The exit status is 0 only if at\n"
+            "least one case ran, and every case passed or failed as expected. Cases run in\n"
+            "separate processes, so that a crash or a hang fails only its own case.",
         .example = "clade conform --device opencl --quick --strict\n"
                    "  clade conform --jobs 4 --timeout 60 --expect fails.txt --junit results.xml\n"
                    "  clade conform --compare old.csv new.csv",

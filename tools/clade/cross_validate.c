@@ -292,17 +292,18 @@ int command_cross_validate(int argc, char **argv)
     cross_request r = {
         .place = {.math = session_math_default}, .folds = 5, .training = session_training_none};
     const command_option options[] = {
-        OPTION_INTEGER("folds", "N", &r.folds, 2, 1000, "parts of the images; default: 5"),
+        OPTION_INTEGER("folds", "N", &r.folds, 2, 1000, "number of folds; default: 5"),
         SESSION_SOURCE_OPTIONS(&r.source),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_TEXT("out", "DIR", &r.out,
-                    "folder of the runs; default: runs/NAME-folds; where it has some, they go on"),
+                    "folder for the runs; default: runs/NAME-folds; existing runs in it continue"),
         SESSION_TRAINING_OPTIONS(&r.training),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, and for features, as 4G; default: half of it"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
+        OPTION_TEXT(
+            "cache", "SIZE", &r.cache,
+            "memory for decoded images, and for features, such as 4G; default: half the memory"),
         OPTION_FLAG("json", &r.json, "print JSON"),
-        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the numbers of all folds"),
+        OPTION_FLAG("quiet", &r.quiet, "print only errors, warnings and the results of all folds"),
     };
     static const command_usage usage = {
         .name = "cross-validate",
@@ -310,12 +311,11 @@ int command_cross_validate(int argc, char **argv)
         .least = 1,
         .most = 1,
         .about =
-            "Deals the training and validation images of each class out to folds, trains as often\n"
-            "as there are folds, each time without one of them, and measures the last epoch's\n"
-            "weights on that one. Each is a run folder of its own, fold-1 and so on; what they "
-            "say\n"
-            "of all images is kept beside them as predictions.csv and cross-validation.json, and\n"
-            "with curves as compare.html. Given again, the command goes on where it was stopped.",
+            "Deals the training and validation images of each class out to folds. For each\n"
+            "fold, trains a run without it and measures the last epoch's weights on it. The\n"
+            "runs are in folders fold-1 and so on; beside them are predictions.csv and\n"
+            "cross-validation.json, with the predictions for all images, and compare.html, with\n"
+            "curves. If interrupted, the same command continues.",
         .example = "clade cross-validate cats-dogs-64 --data photos/ --folds 10",
     };
     int count;

@@ -10,20 +10,21 @@ int command_data_make(int argc, char **argv)
 {
     int64_t classes = 0, train = 0, validation = 0, size = 0, seed = 0;
     const command_option options[] = {
-        OPTION_INTEGER("classes", "N", &classes, 2, 8, "default: 4"),
+        OPTION_INTEGER("classes", "N", &classes, 2, 8, "number of classes; default: 4"),
         OPTION_INTEGER("train", "N", &train, 1, 100000, "training images per class; default: 250"),
         OPTION_INTEGER("validation", "N", &validation, 1, 100000,
                        "validation images per class; default: 50"),
         OPTION_INTEGER("size", "N", &size, 16, 1024, "side in pixels; default: 64"),
-        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "another seed, other images"),
+        OPTION_INTEGER("seed", "N", &seed, 0, 9007199254740992.0, "seed of the images"),
     };
     static const command_usage usage = {
         .name = "data make",
         .arguments = "DIR",
         .least = 1,
         .most = 1,
-        .about = "Renders a set of JPEG images, shapes in colours and textures, with folders for\n"
-                 "training and validation and one folder per class in each.",
+        .about =
+            "Renders JPEG images of shapes in colours and textures, in folders for training and\n"
+            "validation with one folder per class in each.",
         .example = "clade data make shapes --classes 6 --seed 1",
     };
     int count;
@@ -104,7 +105,7 @@ int command_data_list(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "data list",
-        .about = "Lists public image sets: what they are, their terms, and where they come from.",
+        .about = "Lists public data sets of images, with their contents, terms and addresses.",
         .example = "clade data list",
     };
     int count;

@@ -134,9 +134,11 @@ int command_devices(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "devices",
-        .about = "Lists every device that training can use, and why one cannot be used.\n"
-                 "The first word of each is what --device takes. Matrix units that were not tried\n"
-                 "on a device yet are, each in a process of its own; the result is kept.",
+        .about =
+            "Lists every device that training can use, and says why others cannot be used. The\n"
+            "first word of each line is the device's name for --device. Tests the matrix units\n"
+            "that have not been tested on a device yet, each in a process of its own, and\n"
+            "stores the results.",
         .example = "clade devices --json",
     };
     int count;

@@ -14,12 +14,12 @@ typedef struct ensemble {
 } ensemble;
 
 #define ENSEMBLE_OPTIONS(with, views)                                                              \
-    OPTION_LIST("with", "MODEL", with,                                                             \
-                "another model of the same classes: the mean of the probabilities of all counts; " \
-                "may be given several times"),                                                     \
+    OPTION_LIST(                                                                                   \
+        "with", "MODEL", with,                                                                     \
+        "another model with the same classes, to average the probabilities of all; repeatable"),   \
         OPTION_TEXT("tta", "VIEWS", views,                                                         \
-                    "the mean over views of each image: flip, 5crop, 10crop, or a number of them " \
-                    "by the recipe's augmentation")
+                    "average views of each image: flip, 5crop, 10crop, or a number of views from " \
+                    "the recipe's augmentation")
 
 /* Opens all of them, with these views (NULL: images as they are). Errors: those of opening one;
  * EINVAL (other classes, a net without probabilities, views that there are none of). An ensemble of

@@ -280,19 +280,21 @@ int command_evaluate(int argc, char **argv)
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_CHOICE("split", &r.split, session_splits,
-                      "default: the first of validation, test, train that has images"),
+                      "default: the first of validation, test and train that has images"),
         ENSEMBLE_OPTIONS(&r.with, &r.views),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_FLAG("strict-data", &r.strict, "a damaged image is an error, not skipped"),
+        OPTION_FLAG("strict-data", &r.strict,
+                    "treat a damaged image as an error instead of skipping it"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, as 4G; default: half of it"),
+                    "memory for decoded images, such as 4G; default: half the memory"),
         OPTION_INTEGER("wrong", "N", &r.listed, 0, 1e9,
-                       "name so many images that were taken for another class, the surest first"),
+                       "list N misclassified images, the most confident mistakes first"),
         OPTION_TEXT("predictions", "FILE.csv", &r.predictions,
-                    "write each image's class, what it was taken for, and the numbers of all"),
+                    "write each image's class, its predicted class, and the value for every class "
+                    "or target"),
         OPTION_FLAG("thresholds", &r.thresholds,
-                    "of several labels: find for each class the probability above which to tell "
-                    "it, by the best F1 on the validation images, and keep them in the model"),
+                    "for several labels: find for each class the probability threshold with the "
+                    "best F1 on the validation images, and store the thresholds in the model"),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
     static const command_usage usage = {
@@ -301,15 +303,13 @@ int command_evaluate(int argc, char **argv)
         .least = 1,
         .most = 1,
         .about =
-            "Measures a trained classifier (a run folder or a .safetensors file): loss, accuracy\n"
-            "with its 95 % interval, precision, recall and F1 of each class, area under the "
-            "curve,\n"
-            "log loss, expected calibration error, confusion matrix. Without --data, on the data\n"
-            "that it was trained on, split as it was then. Of other data without splits, all\n"
-            "images are taken; they may lack some of the classes. Of several labels per image: "
-            "mean\n"
-            "average precision, F1 over classes and over all labels, and each class's scores. Of\n"
-            "numbers: mean squared and absolute error and R2.",
+            "Measures a trained classifier (a run folder or a .safetensors file): loss,\n"
+            "accuracy with its 95 % interval, precision, recall and F1 of each class, area\n"
+            "under the curve, log loss, expected calibration error, confusion matrix. Without\n"
+            "--data, it uses the data and the splits of the training run. If other data has no\n"
+            "splits, it uses all images; some of the classes may be missing. For several labels\n"
+            "per image: mean average precision, F1 over classes and over all labels, and each\n"
+            "class's scores. For numbers: mean squared and absolute error and R2.",
         .example = "clade evaluate runs/first --data photos.zip\n"
                    "  clade evaluate runs/first --with runs/second --tta flip",
     };

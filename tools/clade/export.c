@@ -70,10 +70,11 @@ int command_export(int argc, char **argv)
         SESSION_FORCE_OPTION(&r.force),
         OPTION_FLAG("preprocessing", &r.preprocessing,
                     "onnx: the graph takes uint8 pixels [n, h, w, c] and scales them itself"),
-        OPTION_FLAG("int8", &r.int8.wanted,
-                    "onnx, c: weights and values in 8 bits, by scales that training images choose"),
+        OPTION_FLAG(
+            "int8", &r.int8.wanted,
+            "onnx, c: store weights and values in 8 bits, with scales chosen from training images"),
         OPTION_INTEGER("samples", "N", &r.int8.samples, 1, 1e6,
-                       "int8: so many training images; default: 256"),
+                       "int8: number of training images for the scales; default: 256"),
         SESSION_SOURCE_OPTIONS(&r.int8.source),
         SESSION_PLACE_OPTIONS(&r.int8.place),
     };
@@ -84,11 +85,11 @@ int command_export(int argc, char **argv)
         .most = 1,
         .about =
             "Writes a model (a run folder, a .safetensors file, or an ONNX file) as ONNX, which\n"
-            "takes float32 [n, c, h, w] and gives the model's outputs, as one .safetensors file,\n"
-            "or as C99 without heap: FILE.c with its header, FILE.h. Class names and\n"
-            "preprocessing are in all of them. With --int8 the accuracy on the validation images\n"
-            "is printed, before and after; without --data, the images are those that the model\n"
-            "was trained on.",
+            "takes float32 [n, c, h, w] and returns the model's outputs; as one .safetensors\n"
+            "file; or as C99 without heap: FILE.c with its header, FILE.h. All of them contain\n"
+            "class names and preprocessing. With --int8, prints the accuracy on the validation\n"
+            "images before and after; without --data, the images are those that the model was\n"
+            "trained on.",
         .example = "clade export runs/pets --format onnx --preprocessing --out pets.onnx\n"
                    "  clade export runs/pets --format onnx --int8 --out pets.onnx",
     };

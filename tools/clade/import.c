@@ -100,14 +100,15 @@ int command_import(int argc, char **argv)
     class_names names = {0};
     bool json = false, force = false;
     const command_option options[] = {
-        OPTION_TEXT("size", "HxW", &size,
-                    "size of the images; default: the file's. Needed where that leaves it open"),
-        OPTION_TEXT("classes", "FILE", &classes, "the outputs' names, one a line"),
+        OPTION_TEXT(
+            "size", "HxW", &size,
+            "size of the images; default: the file's; required if the file does not fix it"),
+        OPTION_TEXT("classes", "FILE", &classes, "the outputs' names, one per line"),
         OPTION_TEXT("preprocessing", "NAME", &read.preprocessing,
-                    "how pixels become the input, where the file does not say: imagenet, tf (-1 to "
+                    "how pixels become the input, if the file does not say: imagenet, tf (-1 to "
                     "1), caffe, unit (0 to 1) or none (0 to 255)"),
         OPTION_TEXT("interpolation", "NAME", &read.interpolation, "nearest or bilinear"),
-        OPTION_TEXT("out", "FILE.safetensors", &out, "also write it as a model of Clade's"),
+        OPTION_TEXT("out", "FILE.safetensors", &out, "also write the net as a Clade model"),
         SESSION_FORCE_OPTION(&force),
         OPTION_FLAG("json", &json, "print JSON"),
     };
@@ -116,8 +117,8 @@ int command_import(int argc, char **argv)
         .arguments = "FILE",
         .least = 1,
         .most = 1,
-        .about = "Reads a net from an ONNX file (opsets 7 to 17; or a model of Clade's) and shows\n"
-                 "its layers, shapes, parameters, preprocessing and what was done to its graph.",
+        .about = "Reads a net from an ONNX file (opsets 7 to 17) or a Clade model, and shows its\n"
+                 "layers, shapes, parameters, preprocessing, and how its graph was changed.",
         .example =
             "clade import squeezenet.onnx --classes imagenet.txt --preprocessing imagenet \\\n"
             "    --interpolation bilinear --out squeezenet.safetensors",

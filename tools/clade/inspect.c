@@ -100,25 +100,25 @@ int command_inspect(int argc, char **argv)
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("recipe", "RECIPE", &r.recipe,
-                    "a recipe: its splits and channels are used, and the page shows what training "
-                    "by it sees"),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+                    "use this recipe's splits and channels, and show on the page what training "
+                    "with it sees"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
         OPTION_INTEGER("hash-distance", "BITS", &r.distance, -1, 15,
-                       "near duplicates: compare where hashes differ in so many of 64 bits "
-                       "(default 11; -1: no near ones)"),
+                       "near duplicates: compare images whose hashes differ in at most BITS of 64 "
+                       "bits (default: 11; -1: none)"),
         OPTION_REAL("similarity", "X", &r.similarity, 0, 1,
-                    "near duplicates: list from this similarity on (default 0.75, or more where "
-                    "images are alike by chance)"),
+                    "near duplicates: list pairs of at least this similarity (default: 0.75, or "
+                    "more if images are alike by chance)"),
         OPTION_INTEGER("list", "N", &r.list, 0, 1000000000,
-                       "name so many pairs of duplicates, and files of each kind (default 10; with "
+                       "list N pairs of duplicates, and N files of each kind (default: 10; with "
                        "--json 1000, and all files)"),
-        OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, in one file"),
+        OPTION_TEXT("html", "FILE", &r.html, "also write a page with images, as a single file"),
         SESSION_FORCE_OPTION(&r.force),
-        OPTION_INTEGER("samples", "N", &r.samples, 1, 1000,
-                       "the page: images of each class (default 10)"),
+        OPTION_INTEGER("samples", "N", &r.samples, 1, 1000, "page: images per class (default: 10)"),
         OPTION_INTEGER("pairs", "N", &r.pairs, 1, 100000,
-                       "the page: pairs of duplicates (default 60)"),
-        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "the page: chooses the images"),
+                       "page: pairs of duplicates (default: 60)"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0,
+                       "page: seed that chooses the images"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
@@ -127,8 +127,10 @@ int command_inspect(int argc, char **argv)
         .arguments = "[DATA]",
         .least = 0,
         .most = 1,
-        .about = "Looks at every image of a data set (folder, archive, CIFAR or IDX files): "
-                 "classes,\nsizes, formats, means, duplicates within and across splits, damage.",
+        .about =
+            "Reads every image of a data set (folder, archive, CIFAR or IDX files) and reports\n"
+            "classes, sizes, formats, means, duplicates within and across splits, and damaged\n"
+            "files.",
         .example = "clade inspect photos.zip\n"
                    "  clade inspect photos.zip --recipe cats-dogs-64 --html photos.html\n"
                    "  clade inspect train.zip --validation validation.zip --json",

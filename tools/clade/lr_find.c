@@ -159,12 +159,12 @@ int command_lr_find(int argc, char **argv)
         SESSION_PLACE_OPTIONS(&s.place),
         OPTION_REAL("from", "X", &s.low, 1e-30, 1e6, "the first rate; default: 1e-7"),
         OPTION_REAL("to", "X", &s.high, 1e-30, 1e6, "the last rate; default: 10"),
-        OPTION_INTEGER("steps", "N", &s.steps, 10, 1000000, "from one to the other; default: 200"),
+        OPTION_INTEGER("steps", "N", &s.steps, 10, 1000000, "number of steps; default: 200"),
         OPTION_INTEGER("batch", "N", &s.training.batch, 1, INT32_MAX, "images per step"),
         SESSION_PRECISION_OPTION(&s.training.precision, session_precision_help),
         OPTION_INTEGER("seed", "N", &s.training.seed, 0, 9007199254740992.0,
-                       "of initial weights, shuffling, augmentation and dropout"),
-        OPTION_LIST("set", "KEY=VALUE", &s.set, "change the recipe; may be given several times"),
+                       "seed of initial weights, shuffling, augmentation and dropout"),
+        OPTION_LIST("set", "KEY=VALUE", &s.set, "change a key of the recipe; repeatable"),
         OPTION_TEXT("out", "NAME", &s.out, "write NAME.csv and NAME.svg; default: lr-find"),
         OPTION_FLAG("json", &s.json, "print JSON"),
     };
@@ -173,10 +173,10 @@ int command_lr_find(int argc, char **argv)
         .arguments = "RECIPE",
         .least = 1,
         .most = 1,
-        .about = "Looks for a learning rate: trains the recipe's model from its beginning while "
-                 "the\n"
-                 "rate rises from step to step, until the loss explodes, and suggests the rate at\n"
-                 "which the smoothed loss falls fastest. Nothing is kept of the model.",
+        .about =
+            "Finds a learning rate: trains the recipe's model from its initial weights while\n"
+            "the rate rises from step to step, until the loss explodes, and suggests the rate\n"
+            "at which the smoothed loss falls fastest. Does not keep the model.",
         .example = "clade lr-find cats-dogs-64 --data photos.zip",
     };
     int count;

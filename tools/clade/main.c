@@ -15,29 +15,28 @@
 
 const subcommand subcommands[] = {
     {"bench", "time ops and models", command_bench},
-    {"calibrate", "find the temperature with which probabilities are right", command_calibrate},
+    {"calibrate", "calibrate a classifier's probabilities", command_calibrate},
     {"compare", "train the same head on several backbones", command_compare},
-    {"conform", "judge a device: every op, gradient and chain of layers", command_conform},
-    {"cross-validate", "train and measure a recipe on parts of the images in turn",
-     command_cross_validate},
-    {"data list", "list public image sets", command_data_list},
-    {"data make", "make rendered images", command_data_make},
-    {"devices", "list the devices that there are", command_devices},
+    {"conform", "test a device: every op, gradient and chain of layers", command_conform},
+    {"cross-validate", "train and test a recipe on folds of the images", command_cross_validate},
+    {"data list", "list public data sets of images", command_data_list},
+    {"data make", "render a data set of shapes", command_data_make},
+    {"devices", "list the available devices", command_devices},
     {"evaluate", "measure a trained classifier on images", command_evaluate},
-    {"export", "write a model as ONNX or safetensors", command_export},
-    {"import", "show an ONNX file, or make a model of it", command_import},
-    {"inspect", "look at a data set: sizes, formats, duplicates, damage", command_inspect},
-    {"lr-find", "look for a learning rate", command_lr_find},
+    {"export", "write a model as ONNX, safetensors or C", command_export},
+    {"import", "show an ONNX file, or convert it to a model", command_import},
+    {"inspect", "check a data set: sizes, formats, duplicates, damaged files", command_inspect},
+    {"lr-find", "find a learning rate", command_lr_find},
     {"new", "write a recipe to edit", command_new},
-    {"predict", "say what images show", command_predict},
+    {"predict", "classify images", command_predict},
     {"recipes list", "list the built-in recipes", command_recipes_list},
     {"recipes show", "print a built-in recipe", command_recipes_show},
-    {"report", "write a page on a run, or one that compares runs", command_report},
+    {"report", "write a report on a run, or one that compares runs", command_report},
     {"summary", "show a model's layers and parameters", command_summary},
     {"train", "train a classifier", command_train},
     {"tune", "search for the best settings of a recipe", command_tune},
-    {"tune-device", "measure how an OpenCL device computes best", command_tune_device},
-    {"weights fetch", "fetch published weights of a backbone", command_weights_fetch},
+    {"tune-device", "find the fastest algorithms for an OpenCL device", command_tune_device},
+    {"weights fetch", "download published weights of a backbone", command_weights_fetch},
     {"weights list", "list published weights of backbones", command_weights_list},
     {NULL, NULL, NULL},
 };
@@ -49,13 +48,22 @@ static void print_help(FILE *to)
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
         fprintf(to, "  %-16s%s\n", s->name, s->help);
-    fprintf(to, "\nTo begin with a folder that has a folder of images for each class:\n\n"
+    fprintf(to, "\n"
+                "To start with a folder that contains one folder of images per class:\n"
+                "\n"
                 "  clade train --data photos/ --out runs/first\n"
                 "  clade predict runs/first some.jpg\n"
-                "\nExit status:\n\n");
+                "\n"
+                "Exit status:\n"
+                "\n"
+                "");
     for (const exit_status *e = exit_statuses; e->status; e++)
         fprintf(to, "  %-16s%s\n", e->status, e->meaning);
-    fprintf(to, "\n`clade SUBCOMMAND --help` tells more; `clade --version` gives the version.\n");
+    fprintf(
+        to,
+        "\n"
+        "`clade SUBCOMMAND --help` explains a subcommand; `clade --version` prints the version.\n"
+        "");
 }
 
 /* Subcommands of two words, of which the second is none of them or --help. */

@@ -121,21 +121,21 @@ int command_new(int argc, char **argv)
     new_request r = {.file = "recipe.yaml"};
     const command_option options[] = {
         OPTION_TEXT("from", "RECIPE", &r.from,
-                    "made of this one, as `clade recipes list` has them, or a file; default: what "
-                    "suits the data, else photos"),
+                    "start from this recipe of `clade recipes list`, or from a file; default: what "
+                    "suits the data, or photos without data"),
         SESSION_SOURCE_OPTIONS(&r.source),
-        OPTION_TEXT(
-            "model", "NAME[=FILE]", &r.model,
-            "the pretrained network to learn from, of `clade weights list` or with a file of its "
-            "weights; or NET.onnx"),
+        OPTION_TEXT("model", "NAME[=FILE]", &r.model,
+                    "start from this pretrained network: a name from `clade weights list`, with or "
+                    "without a file of weights, or NET.onnx"),
     };
     static const command_usage usage = {
         .name = "new",
         .arguments = "[FILE]",
         .least = 0,
         .most = 1,
-        .about = "Writes a recipe with comments into a new file, recipe.yaml unless one is named:\n"
-                 "what `clade train --data` would choose for these images, or another one.",
+        .about =
+            "Writes a commented recipe to a new file, by default recipe.yaml: the recipe that\n"
+            "`clade train --data` would choose for these images, or the one that --from names.",
         .example = "clade new mine.yaml --data photos/\n"
                    "  clade new --from cats-dogs-dropout",
     };

@@ -173,16 +173,17 @@ int command_predict(int argc, char **argv)
     saved_images saved = {0};
     const command_option options[] = {
         OPTION_INTEGER("top", "K", &top, 1, 1e6,
-                       "how many classes to name; default: 3; of several labels all are named that "
-                       "are probable enough"),
+                       "number of classes to print; default: 3; with several labels, all classes "
+                       "above their thresholds are printed"),
         ENSEMBLE_OPTIONS(&with, &views),
         SESSION_PLACE_OPTIONS(&place),
-        OPTION_CHOICE("format", &format, prediction_formats,
-                      "text, json, jsonl (an object a line, as they come) or csv; default: text"),
+        OPTION_CHOICE(
+            "format", &format, prediction_formats,
+            "text, json, jsonl (one object per line, as results arrive) or csv; default: text"),
         OPTION_FLAG("json", &json, "the same as --format json"),
         OPTION_TEXT("save", "DIR", &saved.folder,
-                    "also write each image there, as NAME.jpg, with its class below"),
-        OPTION_FLAG("force", &saved.force, "with --save: replace files that are there"),
+                    "also write each image to DIR, as NAME.jpg, with its class below"),
+        OPTION_FLAG("force", &saved.force, "with --save: overwrite existing files"),
     };
     static const command_usage usage = {
         .name = "predict",
@@ -190,10 +191,10 @@ int command_predict(int argc, char **argv)
         .least = 2,
         .most = COMMAND_ANY,
         .about =
-            "Says what images show, with probabilities. MODEL is a run folder or a .safetensors\n"
-            "file; a folder or a zip or tar archive stands for the images in it and below, "
-            "whatever\n"
-            "their names; - for an image on standard input, or names of files there, one a line.",
+            "Classifies images and prints probabilities. MODEL is a run folder or a\n"
+            ".safetensors file. A folder, or a zip or tar archive, stands for all images in it\n"
+            "and in its subfolders, whatever their names; - stands for an image on standard\n"
+            "input, or for a list of file names there, one per line.",
         .example = "clade predict runs/first photo.jpg holiday/\n"
                    "  curl -s https://example.org/cat.jpg | clade predict runs/first -\n"
                    "  find . -newer seen | clade predict runs/first - --format csv\n"

@@ -21,7 +21,7 @@ int command_recipes_list(int argc, char **argv)
     };
     static const command_usage usage = {
         .name = "recipes list",
-        .about = "Lists the recipes that are built in, and what they are for.",
+        .about = "Lists the built-in recipes and their purposes.",
         .example = "clade recipes list",
     };
     int count;
@@ -48,7 +48,7 @@ int command_recipes_show(int argc, char **argv)
         .arguments = "NAME",
         .least = 1,
         .most = 1,
-        .about = "Prints a recipe that is built in, for a file of one's own.",
+        .about = "Prints a built-in recipe, so that you can save it to a file of your own.",
         .example = "clade recipes show photos > mine.yaml && clade train mine.yaml --data photos/",
     };
     int count;

@@ -70,18 +70,20 @@ int command_report(int argc, char **argv)
     report_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
-        OPTION_TEXT("out", "FILE", &r.out, "where to write the page that compares several runs"),
+        OPTION_TEXT("out", "FILE", &r.out, "write the page that compares several runs here"),
         SESSION_FORCE_OPTION(&r.force),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
+        OPTION_FLAG("strict-data", &r.strict_data,
+                    "treat a damaged image as an error instead of skipping it"),
     };
     static const command_usage usage = {
         .name = "report",
         .arguments = "RUN...",
         .least = 1,
         .most = COMMAND_ANY,
-        .about = "Writes report.html and curves.svg into a run folder: curves, scores, mistakes,\n"
-                 "where the classifier looks. Of several runs: one page that compares them.",
+        .about =
+            "Writes report.html and curves.svg to a run folder: curves, scores, mistakes, and\n"
+            "where the classifier looks. For several runs, writes one page that compares them.",
         .example = "clade report runs/first --data photos.zip\n"
                    "  clade report runs/first runs/second --out compared.html",
     };

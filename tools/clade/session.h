@@ -34,13 +34,13 @@ typedef struct session_source {
 #define SESSION_SOURCE_OPTIONS(source)                                                             \
     OPTION_TEXT("data", "PATH", &(source)->data, "folder, archive, CIFAR or IDX files"),           \
         OPTION_TEXT("validation", "PATH", &(source)->validation,                                   \
-                    "the validation images, if they lie apart"),                                   \
+                    "the validation images, if they are elsewhere"),                               \
         OPTION_TEXT("label-pattern", "REGEX", &(source)->label_pattern,                            \
-                    "the class is in files' names: '^(.+)_[0-9]+[.]'"),                            \
+                    "read the class from the file name: '^(.+)_[0-9]+[.]'"),                       \
         OPTION_TEXT("labels", "FILE", &(source)->labels,                                           \
-                    "the classes are in a list of files: CSV, TSV, JSON or words"),                \
+                    "read the classes from a list of files: CSV, TSV, JSON or words"),             \
         OPTION_TEXT("label-columns", "FILE,LABEL", &(source)->label_columns,                       \
-                    "the names of the list's columns, where they are unusual")
+                    "the list's columns, if their names are unusual")
 
 /* "512M", "4GiB" (by 1024), "4GB" (by 1000) or bytes; false: none of these. */
 bool session_parse_bytes(const char *text, uint64_t *bytes);
@@ -94,15 +94,15 @@ typedef struct session_training {
     int precision;
 } session_training;
 static const session_training session_training_none = {.seed = -1, .precision = -1};
-#define session_precision_help "of activations and gradients; mixed: in 16 bits"
+#define session_precision_help "precision of activations and gradients; mixed: 16 bits"
 #define SESSION_PRECISION_OPTION(precision, what)                                                  \
     OPTION_CHOICE("precision", precision, clade_precision_words(), what)
 #define SESSION_TRAINING_OPTIONS(training)                                                         \
     OPTION_INTEGER("epochs", "N", &(training)->epochs, 1, INT32_MAX,                               \
-                   "how often to go through the data"),                                            \
+                   "number of passes through the data"),                                           \
         SESSION_STEP_OPTIONS(training),                                                            \
         OPTION_INTEGER("seed", "N", &(training)->seed, 0, 9007199254740992.0,                      \
-                       "of initial weights, shuffling, augmentation and dropout")
+                       "seed of initial weights, shuffling, augmentation and dropout")
 #define SESSION_STEP_OPTIONS(training)                                                             \
     OPTION_INTEGER("batch", "N", &(training)->batch, 1, INT32_MAX, "images per step"),             \
         OPTION_REAL("lr", "X", &(training)->lr, 1e-30, 1e6, "the optimizer's learning rate"),      \
@@ -136,7 +136,7 @@ clade_status session_check_new(const char *path, bool force);
 
 /* Is there nothing at the path, or an empty folder? Errors: EIO, EINVAL. */
 clade_status session_check_empty(const char *folder);
-#define SESSION_FORCE_OPTION(force) OPTION_FLAG("force", force, "replace a file that is there")
+#define SESSION_FORCE_OPTION(force) OPTION_FLAG("force", force, "overwrite an existing file")
 
 /* The words for splits, in the order of clade_split; NULL at the end. */
 extern const char *const session_splits[];

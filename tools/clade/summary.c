@@ -191,13 +191,14 @@ int command_summary(int argc, char **argv)
     summary_request r = {.place = {.math = session_math_default}};
     const command_option options[] = {
         OPTION_INTEGER("classes", "N", &r.classes, 2, 1e6,
-                       "for recipes that take them from the data; default: 2"),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
+                       "number of classes, if the recipe takes it from the data; default: 2"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
         OPTION_FLAG("memory", &r.memory,
-                    "show instead what training takes of a device's memory, by shards"),
+                    "show instead how much device memory training takes, for each shard size"),
         OPTION_INTEGER("batch", "N", &r.batch, 1, INT32_MAX, "with --memory: images per step"),
         OPTION_TEXT("data", "PATH", &r.data,
-                    "with --memory: images, for the classes and what of them stays on the device"),
+                    "with --memory: images, for the number of classes and the images that stay on "
+                    "the device"),
         SESSION_PLACE_OPTIONS(&r.place),
         OPTION_FLAG("json", &r.json, "print JSON"),
     };
@@ -206,8 +207,9 @@ int command_summary(int argc, char **argv)
         .arguments = "RECIPE|MODEL",
         .least = 1,
         .most = 1,
-        .about = "Shows the layers, output shapes and numbers of parameters of a recipe's model,\n"
-                 "or of a trained one (a run folder or a .safetensors file).",
+        .about =
+            "Shows the layers, output shapes and parameter counts of a recipe's model, or of a\n"
+            "trained model (a run folder or a .safetensors file).",
         .example = "clade summary cifar10\n"
                    "  clade summary cifar10 --memory --batch 512 --device opencl",
     };

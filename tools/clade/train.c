@@ -376,43 +376,45 @@ int command_train(int argc, char **argv)
     const char *verify = NULL;
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
-        SESSION_DEVICE_OPTIONS(&r.place, "cpu, opencl, opencl:P.D, auto or part of a name; several "
-                                         "with commas, or all, share each batch"),
+        SESSION_DEVICE_OPTIONS(&r.place,
+                               "cpu, opencl, opencl:P.D, auto or part of a name; several, "
+                               "separated by commas, or all: these share each batch"),
         SESSION_TRAINING_OPTIONS(&r.training),
         OPTION_INTEGER("pause", "N", &r.pause, 1, INT32_MAX,
-                       "stop after this epoch; the run can be resumed"),
+                       "stop after this epoch; --resume continues the run"),
         OPTION_INTEGER("shard", "N", &r.shard, 1, INT32_MAX,
-                       "most images of a step that are computed at a time; default: the batch"),
+                       "maximum number of images to compute at a time; default: the batch"),
         OPTION_TEXT("memory", "SIZE", &r.memory,
-                    "of the device, as 512M or 4G: the largest shard that fits is taken"),
-        OPTION_TEXT(
-            "model", "NAME[=FILE]", &r.model,
-            "without a recipe: the pretrained network to learn from, of `clade weights list` or "
-            "with a file of its weights; or NET.onnx"),
-        OPTION_INTEGER("size", "N", &r.size, 1, 8192, "images are scaled to N by N pixels"),
+                    "device memory, such as 512M or 4G: use the largest shard that fits"),
+        OPTION_TEXT("model", "NAME[=FILE]", &r.model,
+                    "without a recipe: start from this pretrained network: a name from `clade "
+                    "weights list`, with or without a file of weights, or NET.onnx"),
+        OPTION_INTEGER("size", "N", &r.size, 1, 8192, "resize images to N by N pixels"),
         OPTION_INTEGER("patience", "N", &r.patience, 1, INT32_MAX,
-                       "stop when so many epochs in a row were no better"),
+                       "stop after N epochs in a row without improvement"),
         OPTION_INTEGER("early-stopping", "N", &r.patience, 1, INT32_MAX, "the same as --patience"),
         OPTION_INTEGER("rank-timeout", "SECONDS", &r.rank_timeout, 1, 86400,
                        "under mpirun: how long a rank waits for another; default: 300"),
-        OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: runs/NAME, a new one"),
-        OPTION_TEXT("resume", "DIR", &r.resume, "go on with the run in this folder"),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
-        OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, and for features, as 4G; default: half of it"),
+        OPTION_TEXT("out", "DIR", &r.out, "the run folder; default: a new runs/NAME"),
+        OPTION_TEXT("resume", "DIR", &r.resume, "continue the run in this folder"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
+        OPTION_FLAG("strict-data", &r.strict_data,
+                    "treat a damaged image as an error instead of skipping it"),
+        OPTION_TEXT(
+            "cache", "SIZE", &r.cache,
+            "memory for decoded images, and for features, such as 4G; default: half the memory"),
         OPTION_MAYBE_TEXT("tensorboard", "DIR", &r.tensorboard,
-                          "also write events for TensorBoard; default: into the run folder"),
+                          "also write event files for TensorBoard; default: in the run folder"),
         OPTION_TEXT("trace", "FILE", &r.trace,
-                    "append each step as a line of JSON: its rate, images and matrices"),
+                    "append a line of JSON for each step: its rate, images and matrices"),
         OPTION_MAYBE_TEXT("verify", "RATE", &verify,
                           "repeat this share of the steps' calls on the reference; default: 0.001"),
         OPTION_CHOICE("verify-action", &r.action, verify_actions,
-                      "when one was wrong: stop, with the state before it, or go on from there "
+                      "if a result is wrong: stop with the state before it, or continue from there "
                       "without that algorithm; default: stop"),
-        OPTION_FLAG("no-report", &r.no_report, "write no report.html into the run folder"),
-        OPTION_FLAG("json", &r.json, "one line of JSON per epoch"),
-        OPTION_FLAG("quiet", &r.quiet, "only errors, warnings and the last lines"),
+        OPTION_FLAG("no-report", &r.no_report, "do not write report.html"),
+        OPTION_FLAG("json", &r.json, "print one line of JSON per epoch"),
+        OPTION_FLAG("quiet", &r.quiet, "print only errors, warnings and the last lines"),
     };
     static const command_usage usage = {
         .name = "train",
@@ -420,10 +422,11 @@ int command_train(int argc, char **argv)
         .least = 0,
         .most = 1,
         .about =
-            "Trains what a recipe says: a YAML file, or one of those that are built in. Without\n"
-            "one, --data is trained on by what suits it: a head on the features of a pretrained\n"
-            "network, if weights are at hand (`clade weights list`), else a small net from\n"
-            "scratch. With nothing given a small set of shapes is rendered and trained on.",
+            "Trains the classifier that a recipe describes: a YAML file or a built-in recipe.\n"
+            "Without a recipe, chooses one that suits --data: a head on the features of a\n"
+            "pretrained network, if this machine has its weights (`clade weights list`), else a\n"
+            "small net from scratch. Without any arguments, renders a small data set of shapes\n"
+            "and trains on it.",
         .example = "clade train\n"
                    "  clade train --data photos/\n"
                    "  clade train --data photos/ --model resnet18 --patience 5\n"

@@ -351,43 +351,48 @@ int command_tune(int argc, char **argv)
     const command_option options[] = {
         SESSION_SOURCE_OPTIONS(&r.source),
         OPTION_TEXT("out", "STUDY", &r.out,
-                    "the study's folder, new or to go on with; default: studies/NAME"),
+                    "the study's folder, new or existing; default: studies/NAME"),
+        OPTION_INTEGER("trials", "N", &r.trials, 1, 100000,
+                       "number of trials, including those that the study already has; default: 20; "
+                       "hyperband: one round"),
         OPTION_INTEGER(
-            "trials", "N", &r.trials, 1, 100000,
-            "settings to try, with those that the study has; default: 20, of hyperband a round"),
-        OPTION_INTEGER("epochs", "N", &r.epochs, 1, INT32_MAX,
-                       "of a trial (asha, hyperband: of the best); default: the recipe's"),
+            "epochs", "N", &r.epochs, 1, INT32_MAX,
+            "epochs of a trial (asha, hyperband: of the best one); default: the recipe's"),
         SESSION_STEP_OPTIONS(&r.step),
         OPTION_CHOICE("method", &r.method, methods,
-                      "gp: a Gaussian process proposes (default); tpe: Parzen estimators do; asha, "
-                      "hyperband: random ones, the better ones longer"),
+                      "gp: a Gaussian process (default); tpe: Parzen estimators; asha, hyperband: "
+                      "random settings, trained longer if they do better"),
         OPTION_INTEGER("seeds-per-trial", "N", &r.seeds, 1, 100,
-                       "runs of a trial; the mean counts; default: 1"),
+                       "runs per trial, of which the mean counts; default: 1"),
         OPTION_CHOICE("objective", &r.objective, objectives,
-                      "what shall be best; default: val_accuracy, of several labels an image "
-                      "val_map, of numbers val_loss"),
+                      "what to optimise; default: val_accuracy; for several labels per image "
+                      "val_map; for numbers val_loss"),
         OPTION_CHOICE("against", &r.against, costs,
-                      "what shall be low besides: the trials that are best for what they cost"),
-        OPTION_TEXT("from", "STUDY", &r.from,
-                    "learn from another study's trials too, where both search the same"),
-        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "of the search"),
+                      "a cost to minimise as well: find the best trials for each cost"),
+        OPTION_TEXT(
+            "from", "STUDY", &r.from,
+            "also learn from another study's trials, for the settings that both search alike"),
+        OPTION_INTEGER("seed", "N", &r.seed, 0, 9007199254740992.0, "seed of the search"),
         OPTION_TEXT("time-limit", "TIME", &r.time_limit, "stop after 90s, 30m or 2h"),
         SESSION_PLACE_OPTIONS(&r.place),
-        OPTION_LIST("set", "KEY=VALUE", &r.set, "change the recipe; may be given several times"),
-        OPTION_FLAG("strict-data", &r.strict_data, "a damaged image is an error, not skipped"),
+        OPTION_LIST("set", "KEY=VALUE", &r.set, "change a key of the recipe; repeatable"),
+        OPTION_FLAG("strict-data", &r.strict_data,
+                    "treat a damaged image as an error instead of skipping it"),
         OPTION_TEXT("cache", "SIZE", &r.cache,
-                    "memory for decoded images, as 4G; default: half of it"),
-        OPTION_TEXT("list", "STUDY", &r.list, "only show the trials of this study"),
-        OPTION_FLAG("json", &r.json, "one line of JSON per trial"),
-        OPTION_FLAG("quiet", &r.quiet, "only failed trials, errors and the last lines"),
+                    "memory for decoded images, such as 4G; default: half the memory"),
+        OPTION_TEXT("list", "STUDY", &r.list, "show the trials of this study and exit"),
+        OPTION_FLAG("json", &r.json, "print one line of JSON per trial"),
+        OPTION_FLAG("quiet", &r.quiet, "print only failed trials, errors and the last lines"),
     };
     static const command_usage usage = {
         .name = "tune",
         .arguments = "[RECIPE]",
         .least = 0,
         .most = 1,
-        .about = "Searches for the settings that a recipe names in its section 'tune'. A study is\n"
-                 "a folder; the same command goes on with it, and several may work on it at once.",
+        .about =
+            "Searches for the best values of the settings in a recipe's section 'tune'. A study\n"
+            "is a folder; the same command continues it, and several commands may work on it at\n"
+            "once.",
         .example = "clade tune cats-dogs-dropout --data photos.zip --epochs 10 --out study\n"
                    "  clade tune --list study\n"
                    "  clade train study/best.yaml",

@@ -69,22 +69,25 @@ int command_tune_device(int argc, char **argv)
     const command_option options[] = {
         OPTION_TEXT("device", "NAME", &o.device, "an OpenCL device; default: opencl"),
         OPTION_INTEGER("batch", "N", &batch, 1, 1 << 20,
-                       "of the models; default: the recipe's, or as much of it as fits"),
+                       "batch size of the models; default: the recipe's, or as much of it as fits"),
         OPTION_REAL("limit", "SECONDS", &o.candidate_seconds, 0.1, 1e6,
-                    "for one candidate; default: 10"),
-        OPTION_REAL("total", "SECONDS", &o.total_seconds, 1, 1e9, "for all; default: 600"),
-        OPTION_FLAG("no-products", &no_products, "leave CLBlast's parameters as they are"),
-        OPTION_TEXT("export", "FILE", &exported, "only write what was measured before to a file"),
+                    "time limit for one candidate; default: 10"),
+        OPTION_REAL("total", "SECONDS", &o.total_seconds, 1, 1e9,
+                    "time limit for all candidates; default: 600"),
+        OPTION_FLAG("no-products", &no_products, "do not tune CLBlast's parameters"),
+        OPTION_TEXT("export", "FILE", &exported, "only write the stored measurements to a file"),
     };
     static const command_usage usage = {
         .name = "tune-device",
         .arguments = "[RECIPE...]",
         .least = 0,
         .most = COMMAND_ANY,
-        .about = "Tries every algorithm that an OpenCL device has for the convolutions and dense\n"
-                 "layers of the recipes (by default the built-in ones), and keeps the fastest\n"
-                 "for fast mode, and of those with the same bits for exact mode. Each candidate\n"
-                 "runs in a process of its own: one that crashes, hangs or is wrong is left out.",
+        .about =
+            "Times every algorithm that an OpenCL device supports for the convolutions and\n"
+            "dense layers of the recipes (by default the built-in ones). Stores the fastest for\n"
+            "fast mode, and the fastest with the same bits for exact mode. Each candidate runs\n"
+            "in a process of its own; candidates that crash, hang or give wrong results are\n"
+            "left out.",
         .example = "clade tune-device --device opencl:0.0 horses-or-humans my-recipe.yaml",
     };
     if (argc > 1 && !strcmp(argv[1], "--child")) return be_child(argc - 2, argv + 2);

@@ -118,10 +118,10 @@ int command_weights_list(int argc, char **argv)
         .least = 0,
         .most = 1,
         .about =
-            "Lists published weights of the backbones that have names, their accuracy on\n"
-            "ImageNet, and which are at hand: in the caches of torch hub (TORCH_HOME), Hugging\n"
-            "Face (HF_HOME), Keras (KERAS_HOME) or Clade. Of one backbone also where they come\n"
-            "from, their checksums and terms.",
+            "Lists published weights of the named backbones, their accuracy on ImageNet, and\n"
+            "which of them this machine has: in the caches of torch hub (TORCH_HOME), Hugging\n"
+            "Face (HF_HOME), Keras (KERAS_HOME) or Clade. With BACKBONE, also lists their\n"
+            "addresses, checksums and terms.",
         .example = "clade weights list\n"
                    "  clade weights list resnet18",
     };
@@ -221,22 +221,22 @@ int command_weights_fetch(int argc, char **argv)
     bool dry = false;
     const command_option options[] = {
         OPTION_TEXT("variant", "NAME", &variant,
-                    "which weights of it, as `clade weights list` has them; default: the first"),
+                    "which of its weights in `clade weights list`; default: the first"),
         OPTION_TEXT("out", "DIR", &out,
                     "folder for the file; default: Clade's cache, where recipes find it"),
         OPTION_TEXT("from", "URL", &from,
-                    "another address, such as a mirror's; digits at the end of the file's name, as "
-                    "in resnet18-f37072fd.pth, are the first of its SHA-256"),
-        OPTION_FLAG("dry-run", &dry, "print the address and fetch nothing"),
+                    "another address, such as a mirror's; a suffix of the file's name, as in "
+                    "resnet18-f37072fd.pth, must match the start of its SHA-256"),
+        OPTION_FLAG("dry-run", &dry, "print the address without downloading"),
     };
     static const command_usage usage = {
         .name = "weights fetch",
         .arguments = "BACKBONE",
         .least = 1,
         .most = 1,
-        .about = "Prints where a backbone's published weights are, and fetches them first where\n"
-                 "they are not at hand (see `clade weights list`), with curl or wget. The file is\n"
-                 "checked; a fetch that was interrupted is gone on with.",
+        .about = "Downloads a backbone's published weights with curl or wget, unless this machine\n"
+                 "has them already (see `clade weights list`), and prints the name of the file.\n"
+                 "Checks the file, and resumes an interrupted download.",
         .example = "clade weights fetch resnet18\n"
                    "  clade weights fetch resnet50 --variant IMAGENET1K_V2 --out weights",
     };
