@@ -109,7 +109,7 @@ extern const char *const clade_initializer_words[], *const clade_conv_initialize
 /* Those that several layers have. */
 #define CLADE_ACTIVATION_FIELD(settings, softmax_at)                                               \
     CLADE_FIELD(settings, activation, ACTIVATION, "activation", .more = softmax_at,                \
-                .otherwise = "linear", .about = "what the output goes through")
+                .otherwise = "linear", .about = "function applied to the output")
 #define CLADE_ALPHA_FIELD(settings)                                                                \
     CLADE_FIELD(settings, alpha, REAL, "alpha", .otherwise = "the activation's own",               \
                 .about = "slope of leaky_relu below 0; elu goes to -alpha")
@@ -119,11 +119,11 @@ extern const char *const clade_initializer_words[], *const clade_conv_initialize
 #define CLADE_INIT_FIELD(settings)                                                                 \
     CLADE_FIELD(settings, init, WORD, "init", .alias = "kernel_initializer",                       \
                 .words = clade_initializer_words, .otherwise = "glorot_uniform",                   \
-                .about = "how the kernel begins")
+                .about = "initial values of the kernel")
 
 #define CLADE_L2_FIELD(settings)                                                                   \
     CLADE_FIELD(settings, l2, REAL, "kernel_regularizer", .within = "l2",                          \
-                .about = "the gradient of l2 times the sum of the kernel's squares is added")
+                .about = "adds the gradient of l2 times the sum of the kernel's squares")
 
 /* ---- for layers ---- */
 

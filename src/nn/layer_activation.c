@@ -203,25 +203,25 @@ static void log_softmax_backward(clade_build *build, int32_t number)
 
 static const clade_layer_field activation_fields[] = {
     CLADE_FIELD(clade_activation_layer, activation, FUNCTION, "function", .required = true,
-                .about = "of each value; softmax makes it that layer"),
+                .about = "the function; softmax makes this a softmax layer"),
     CLADE_ALPHA_FIELD(clade_activation_layer),
     {0},
 };
 
 static const clade_layer_field prelu_fields[] = {
-    CLADE_FIELD(
-        clade_prelu_layer, shared, LIST, "shared_axes", .otherwise = "none, as in Keras",
-        .about = "along these dimensions, of which 1 is the first after the batch, all have one "
-                 "alpha; [1, 2]: one for each channel of an image, as PyTorch's num_parameters of "
-                 "channels; [1, 2, 3]: one in all, PyTorch's default"),
+    CLADE_FIELD(clade_prelu_layer, shared, LIST, "shared_axes", .otherwise = "none, as in Keras",
+                .about =
+                    "the dimensions along which all values share one alpha, where 1 is the first "
+                    "after the batch; [1, 2]: one alpha per channel, like PyTorch's num_parameters "
+                    "of channels; [1, 2, 3]: a single alpha, PyTorch's default"),
     CLADE_FIELD(clade_prelu_layer, alpha, REAL, "alpha",
-                .about = "what alphas begin with; PyTorch's is 0.25"),
+                .about = "initial value of alpha; PyTorch's is 0.25"),
     {0},
 };
 
 static const clade_layer_field layer_scale_fields[] = {
     CLADE_FIELD(clade_layer_scale_layer, value, REAL, "value", .alias = "init_values",
-                .standard = 1e-6F, .about = "what the factors begin with"),
+                .standard = 1e-6F, .about = "initial value of the factors"),
     {0},
 };
 
@@ -242,7 +242,7 @@ const clade_layer_record clade_prelu_record = {
     .key = "prelu",
     .name = "p_re_lu",
     .type = "PReLU",
-    .about = "Values above 0 as they are, others times an alpha that is trained.",
+    .about = "Keeps values above 0 and multiplies the others by a trained alpha.",
     .field = prelu_fields,
     .features = true,
     .shape = prelu_shape,
@@ -254,7 +254,7 @@ const clade_layer_record clade_layer_scale_record = {
     .key = "layer_scale",
     .name = "layer_scale",
     .type = "LayerScale",
-    .about = "Each channel times a factor that is trained (ConvNeXt's).",
+    .about = "Multiplies each channel by a trained factor (from ConvNeXt).",
     .main = "value",
     .field = layer_scale_fields,
     .features = true,
@@ -279,9 +279,8 @@ const clade_layer_record clade_log_softmax_record = {
     .name = "log_softmax",
     .alias = "logsoftmax",
     .type = "LogSoftmax",
-    .about =
-        "Logarithms of probabilities, over the channels; what is predicted, measured and trained "
-        "by cross-entropy are the probabilities.",
+    .about = "Logarithms of probabilities, over the channels; predictions, metrics and "
+             "cross-entropy use the probabilities.",
     .activation = "log_softmax",
     .shape = same_shape,
     .forward = log_softmax_forward,

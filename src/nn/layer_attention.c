@@ -158,8 +158,8 @@ static void position_backward(clade_build *build, int32_t number)
 
 static const clade_layer_field attention_fields[] = {
     CLADE_FIELD(clade_attention_layer, heads, INT, "heads", .alias = "num_heads", .required = true,
-                .about = "groups of channels, each with weights of its own; they divide a third "
-                         "of the input's channels"),
+                .about = "number of groups of channels, each with its own weights; must divide a "
+                         "third of the input's channels"),
     {0},
 };
 
@@ -167,9 +167,9 @@ const clade_layer_record clade_attention_record = {
     .key = "attention",
     .name = "attention",
     .type = "ScaledDotProductAttention",
-    .about = "Of each pixel the mean of all pixels' values, weighted by softmax of its query times "
-             "their keys: the first third of the input's channels are queries, the second keys, "
-             "the last values.",
+    .about = "For each pixel, the mean of all pixels' values, weighted by the softmax of its query "
+             "times their keys: the first third of the input's channels are queries, the second "
+             "keys, the last values.",
     .main = "heads",
     .field = attention_fields,
     .shape = attention_shape,
@@ -181,7 +181,7 @@ const clade_layer_record clade_class_token_record = {
     .key = "class_token",
     .name = "class_token",
     .type = "ClassToken",
-    .about = "The image's pixels in one row, and before them one that is trained.",
+    .about = "The image's pixels in one row, after a trained one.",
     .shape = class_token_shape,
     .forward = class_token_forward,
     .backward = class_token_backward,
@@ -191,7 +191,7 @@ const clade_layer_record clade_position_embedding_record = {
     .key = "position_embedding",
     .name = "position_embedding",
     .type = "PositionEmbedding",
-    .about = "To each value a number is added that is trained.",
+    .about = "Adds a trained number to each value.",
     .shape = position_shape,
     .forward = position_forward,
     .backward = position_backward,

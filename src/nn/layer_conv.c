@@ -294,14 +294,15 @@ static void backward(clade_build *build, int32_t number)
 #define INIT_FIELD                                                                                 \
     FIELD(init, WORD, "init", .alias = "kernel_initializer",                                       \
           .words = clade_conv_initializer_words, .otherwise = "glorot_uniform",                    \
-          .about = "how the kernel begins; dirac: the first filters pass one channel on each, "    \
-                   "whitening: made of training images and never trained (training.md)")
+          .about =                                                                                 \
+              "initial values of the kernel; dirac: each of the first filters passes one channel " \
+              "through; whitening: computed from training images and never trained (training.md)")
 
 static const clade_layer_field fields[] = {
     FIELD(filters, INT, "filters", .required = true, .about = "channels of the output"),
     WINDOW_FIELDS,
     FIELD(groups, INT, "groups", .standard = 1,
-          .about = "parts into which channels and filters are cut, each on its own"),
+          .about = "number of groups, each with its own share of the channels and filters"),
     OTHER_FIELDS(INIT_FIELD),
     {0},
 };

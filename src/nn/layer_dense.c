@@ -102,7 +102,7 @@ static void backward(clade_build *build, int32_t number)
 
 static const clade_layer_field fields[] = {
     CLADE_FIELD(clade_dense_layer, units, INT, "units", .required = true, .classes = true,
-                .about = "outputs"),
+                .about = "number of outputs"),
     CLADE_ACTIVATION_FIELD(clade_dense_layer, offsetof(clade_dense_layer, softmax)),
     CLADE_ALPHA_FIELD(clade_dense_layer),
     CLADE_BIAS_FIELD(clade_dense_layer),

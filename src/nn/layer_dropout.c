@@ -54,13 +54,13 @@ static void backward(clade_build *build, int32_t number)
 
 static const clade_layer_field dropout_fields[] = {
     CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
-                .required = true, .about = "the share of values that are dropped"),
+                .required = true, .about = "the share of values to drop"),
     {0},
 };
 
 static const clade_layer_field stochastic_depth_fields[] = {
     CLADE_FIELD(clade_dropout_layer, rate, REAL, "rate", .range = CLADE_RANGE_RATE,
-                .required = true, .about = "the share of images"),
+                .required = true, .about = "the share of images to set to 0"),
     {0},
 };
 
@@ -68,7 +68,7 @@ const clade_layer_record clade_dropout_record = {
     .key = "dropout",
     .name = "dropout",
     .type = "Dropout",
-    .about = "In training, zeros in random places, and the rest scaled up.",
+    .about = "In training, sets random values to 0 and scales up the rest.",
     .main = "rate",
     .field = dropout_fields,
     .random = is_random,
@@ -81,9 +81,8 @@ const clade_layer_record clade_stochastic_depth_record = {
     .key = "stochastic_depth",
     .name = "stochastic_depth",
     .type = "StochasticDepth",
-    .about =
-        "In training, zeros for all of an image at random, and the others scaled up; before an "
-        "add, it leaves out a branch.",
+    .about = "In training, sets all values of random images to 0 and scales up the others; before "
+             "an add, this skips a branch.",
     .main = "rate",
     .field = stochastic_depth_fields,
     .random = is_random,

@@ -369,7 +369,8 @@ static void lrn_backward(clade_build *build, int32_t number)
 
 static const clade_layer_field batchnorm_fields[] = {
     CLADE_FIELD(clade_batchnorm_layer, momentum, REAL, "momentum", .range = CLADE_RANGE_RATE,
-                .standard = 0.99F, .about = "how much of the running statistics stays in a step"),
+                .standard = 0.99F,
+                .about = "the share of the running statistics that each step keeps"),
     EPS_FIELD(clade_batchnorm_layer),
     CLADE_FIELD(clade_batchnorm_layer, frozen, ON, "frozen",
                 .about = "always use the running statistics, and never change them"),
@@ -380,7 +381,7 @@ static const clade_layer_field batchnorm_fields[] = {
 
 static const clade_layer_field group_norm_fields[] = {
     CLADE_FIELD(clade_group_norm_layer, groups, INT, "groups", .all = true, .standard = 32,
-                .about = "groups of neighbouring channels; −1: each channel is one"),
+                .about = "number of groups of neighbouring channels; −1: one group per channel"),
     EPS_FIELD(clade_group_norm_layer),
     {0},
 };
@@ -399,11 +400,11 @@ static const clade_layer_field lrn_fields[] = {
     CLADE_FIELD(clade_lrn_layer, size, INT, "size", .standard = 5,
                 .about = "channels whose squares are summed"),
     CLADE_FIELD(clade_lrn_layer, k, REAL, "k", .range = CLADE_RANGE_POSITIVE, .standard = 1,
-                .about = "what the sum is added to"),
+                .about = "constant added to the sum"),
     CLADE_FIELD(clade_lrn_layer, alpha, REAL, "alpha", .standard = 1e-4F,
-                .about = "the sum's factor"),
+                .about = "factor of the sum"),
     CLADE_FIELD(clade_lrn_layer, beta, REAL, "beta", .standard = 0.75F,
-                .about = "the power of all that, by which values are divided"),
+                .about = "exponent of the result, by which values are divided"),
     {0},
 };
 

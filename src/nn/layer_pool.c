@@ -162,7 +162,7 @@ static const clade_layer_field max_fields[] = {WINDOW_FIELDS, {0}};
 
 static const clade_layer_field average_fields[] = {
     WINDOW_FIELDS,
-    FIELD(count_pad, ON, "count_pad", .about = "let means count the zeros around the image"),
+    FIELD(count_pad, ON, "count_pad", .about = "include the zeros around the image in the means"),
     {0},
 };
 

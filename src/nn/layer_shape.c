@@ -120,14 +120,15 @@ static void padding_backward(clade_build *build, int32_t number)
 
 static const clade_layer_field reshape_fields[] = {
     CLADE_FIELD(clade_reshape_layer, rank, LIST, "shape", .alias = "target_shape", .required = true,
-                .about = "the new sizes, without the batch; one may be −1: what remains"),
+                .about =
+                    "the new sizes, without the batch; one may be −1, which means what remains"),
     {0},
 };
 
 static const clade_layer_field split_fields[] = {
     CLADE_FIELD(clade_split_layer, start, INDEX, "start", .about = "the first channel"),
     CLADE_FIELD(clade_split_layer, channels, INT, "channels", .otherwise = "to the last",
-                .about = "how many"),
+                .about = "number of channels"),
     {0},
 };
 

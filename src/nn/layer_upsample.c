@@ -48,9 +48,9 @@ static const clade_layer_field upsample_fields[] = {
     FIELD(size, PAIR, "size", .alias = "scale_factor", .standard = 2,
           .about = "output rows and columns for each of the input's"),
     FIELD(interpolation, WORD, "interpolation", .alias = "mode", .words = clade_interpolation_words,
-          .about = "what the new pixels are made of"),
+          .about = "how new pixels are computed"),
     FIELD(align_corners, ON, "align_corners",
-          .about = "bilinear: the outer pixels of input and output lie at one place"),
+          .about = "bilinear: align the corner pixels of input and output"),
     {0},
 };
 
@@ -59,7 +59,7 @@ const clade_layer_record clade_upsample2d_record = {
     .name = "up_sampling2d",
     .alias = "upsampling2d",
     .type = "UpSampling2D",
-    .about = "Images enlarged by whole factors.",
+    .about = "Enlarges images by integer factors.",
     .main = "size",
     .field = upsample_fields,
     .shape = upsample_shape,

@@ -6,7 +6,8 @@
 
 static const clade_layer_field fields[] = {
     CLADE_FIELD(clade_multi_head_attention_layer, heads, INT, "heads", .alias = "num_heads",
-                .required = true, .about = "groups of channels; they divide the image's evenly"),
+                .required = true,
+                .about = "number of groups of channels; must divide the image's channels"),
     CLADE_BIAS_FIELD(clade_multi_head_attention_layer),
     {0},
 };

@@ -7,22 +7,23 @@
 
 static const clade_layer_field fields[] = {
     CLADE_FIELD(clade_squeeze_excite_layer, units, INT, "units", .otherwise = "as `ratio` says",
-                .about = "of the first dense layer"),
+                .about = "units of the first dense layer"),
     CLADE_FIELD(clade_squeeze_excite_layer, ratio, REAL, "ratio", .range = CLADE_RANGE_POSITIVE,
-                .standard = 0.0625F, .about = "units for each channel, rounded, at least 1 in all"),
+                .standard = 0.0625F,
+                .about = "units per channel; the total is rounded and at least 1"),
     CLADE_FIELD(clade_squeeze_excite_layer, activation, ACTIVATION, "activation",
-                .otherwise = "relu", .about = "of the first dense layer"),
+                .otherwise = "relu", .about = "activation of the first dense layer"),
     CLADE_FIELD(clade_squeeze_excite_layer, gate, ACTIVATION, "gate", .otherwise = "sigmoid",
-                .about = "of the second, whose outputs are the factors"),
+                .about = "activation of the second dense layer, whose outputs are the factors"),
     {0},
 };
 
 const clade_layer_record clade_squeeze_excite_record = {
     .key = "squeeze_excite",
     .name = "squeeze_excite",
-    .about = "Each channel of an image times what two dense layers make of all channels' means. It "
-             "stands for four layers: the global average NAME.avgpool, the dense ones NAME.fc1 and "
-             "NAME.fc2, and the product NAME.",
+    .about = "Multiplies each channel of an image by a factor that two dense layers compute from "
+             "all channels' means. It stands for four layers: the global average NAME.avgpool, the "
+             "dense ones NAME.fc1 and NAME.fc2, and the product NAME.",
     .main = "units",
     .field = fields,
 };

@@ -90,7 +90,7 @@ static void put_layer(FILE *page, const clade_layer_record *r)
         put_words(page, others, count);
         fprintf(page, ".");
     }
-    if (r->main) fprintf(page, " A plain value is its `%s`.", r->main);
+    if (r->main) fprintf(page, " A plain value sets `%s`.", r->main);
     fprintf(page, "\n");
     if (!r->field) return;
     fprintf(page, "\n| key | value | default | meaning |\n|---|---|---|---|\n");
@@ -107,7 +107,8 @@ static void put_layer(FILE *page, const clade_layer_record *r)
 
 static void put_losses(FILE *page)
 {
-    fprintf(page, "\n## Losses\n\n`train: {loss: …}`, and what the model must end with:\n\n"
+    fprintf(page, "\n## Losses\n\nThe values of `train: {loss: …}`, and the last layer that each "
+                  "one needs:\n\n"
                   "| loss | options | the last layer | with `data: {task: multi_label}` |\n"
                   "|---|---|---|---|\n");
     for (int l = 0; l < CLADE_LOSSES; l++) {
@@ -130,13 +131,12 @@ static void put_page(FILE *page)
 {
     fprintf(page,
             "# Recipe keys: layers and losses\n\n"
-            "Made from the layers' records in `src/nn/layer_….c`; `ninja recipe-keys` writes it "
-            "anew.\n\n"
-            "A layer of the list `model` is a word (`- flatten`), a word with a plain value\n"
-            "(`- dropout: 0.5`) or with a map of keys (`- dense: {units: 10, activation: "
+            "Generated from the layers' records in `src/nn/layer_….c` by `ninja recipe-keys`.\n\n"
+            "A layer in the list `model` is a word (`- flatten`), a word with a plain value\n"
+            "(`- dropout: 0.5`), or a word with a map of keys (`- dense: {units: 10, activation: "
             "softmax}`).\n"
-            "Besides their own keys all layers have `name`, `inputs` (the names of earlier layers, "
-            "or `input`;\n"
+            "In addition to their own keys, all layers have `name`, `inputs` (the names of earlier "
+            "layers, or `input`;\n"
             "default: the layer before) and `trainable` (default: true).\n\n"
             "Activations: ");
     put_activations(page);
@@ -170,8 +170,7 @@ int main(int argc, char **argv)
     if (status)
         fprintf(stderr, "%s\n", clade_error());
     else if (!same)
-        fprintf(stderr, "%s is not what the records say; `ninja recipe-keys` writes it anew\n",
-                path);
+        fprintf(stderr, "%s differs from the records; `ninja recipe-keys` regenerates it\n", path);
     free(found);
     free(text);
     return status || !same;
