@@ -124,7 +124,7 @@ def check_new(bench, data):
     done = bench.run("new", file, "--data", data, says="`photos`, a small net")
     text = file.read_text()
     check(done.stdout == f"{file}\n" and "name: mine" in text and f"path: {data}" in text, f"new: {text}")
-    for comment in ("# What images become", "# Where the images are", "# early_stopping ends training"):
+    for comment in ("# The size to which images", "# Where the images are", "# early_stopping ends training"):
         check(f"\n{comment}" in text, f"new: no '{comment}' in {text}")
     bench.run("train", file, "--size", "32", "--epochs", "1", "--out", "from-new", "--device", "cpu")
     check("path: " in (bench.folder / "from-new/recipe.yaml").read_text(), "a run of a new recipe")
@@ -132,7 +132,7 @@ def check_new(bench, data):
     check(file.read_text() == text, "a recipe was overwritten")
     bench.run("new", "--from", "cats-dogs-dropout")
     text = (bench.folder / "recipe.yaml").read_text()
-    for part in ("name: recipe", "$conv_layers", "# What `clade tune` searches", "made of `cats-dogs-dropout`"):
+    for part in ("name: recipe", "$conv_layers", "# The settings that `clade tune` searches", "based on `cats-dogs-dropout`"):
         check(part in text, f"no '{part}' in {text}")
     bench.run("new", "none.yaml", "--from", "cats-dogs", status=1, says="no recipe of that name")
     bench.run("new", "none.yaml", "--data", "nowhere", status=1, says="nowhere")

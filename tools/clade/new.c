@@ -21,22 +21,23 @@ typedef struct new_request {
 static const struct {
     const char *key, *about;
 } sections[] = {
-    {"input", "What images become: their size, and the range of their values."},
-    {"augment", "Each time a training image is used, it is changed at random, by at most this."},
-    {"backbone", "The network to learn from. freeze: all trains the layers below alone; with\n"
-                 "# unfreeze: N it is trained as well from epoch N on, best at a low lr_scale."},
-    {"vars", "Values that $NAME stands for; --set NAME=VALUE changes them."},
-    {"model", "Layers, one after the other; `units: classes` is one for each class."},
-    {"data", "Where the images are, and the share of them that validates."},
-    {"train", "early_stopping ends training after so many epochs that were no better."},
-    {"tune", "What `clade tune` searches."},
-    {"compare", "What `clade compare` puts beside each other."},
+    {"input", "The size to which images are resized, and the range of their values."},
+    {"augment", "Random changes to each training image, each time it is used, up to these limits."},
+    {"backbone",
+     "The pretrained network. freeze: all trains only the layers in `model`; unfreeze: N\n"
+     "# also trains the network from epoch N on, best with a low lr_scale."},
+    {"vars", "Variables, used as $NAME; --set NAME=VALUE changes them."},
+    {"model", "The layers, in order; `units: classes` means one unit per class."},
+    {"data", "Where the images are, and the share to use for validation."},
+    {"train", "early_stopping ends training after this many epochs without improvement."},
+    {"tune", "The settings that `clade tune` searches."},
+    {"compare", "The backbones that `clade compare` compares."},
 };
 
 static void write_text(const new_request *r, const char *text, FILE *to)
 {
     fprintf(to,
-            "# A recipe, made of `%s`. Every key is in docs/recipe-keys.md.\n"
+            "# A recipe based on `%s`. Every key is in docs/recipe-keys.md.\n"
             "#   clade train %s%s\n",
             shown(r->recipe), shown(r->file), r->source.data ? "" : " --data FOLDER");
     for (const char *line = text; *line;) {
