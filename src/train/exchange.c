@@ -1,41 +1,19 @@
-/* Reduce-scatter and allgather in stages, with sums in a fixed order.
- *
- * The number of ranks is a product, of one factor for each stage. In the first one neighbours, as
- * many as the factor says, cut a bucket into as many chunks: each sends the others theirs and adds
- * up its own. In the next one those who hold the same chunk, a group's distance apart, cut that,
- * and so on; the allgather goes the same way back. One stage of all ranks is one message straight
- * to everyone, which waits least; stages of two are recursive halving and doubling.
+/* Reduce-scatter and allgather in stages (stages.h), with sums in a fixed order.
  *
  * Whoever holds a chunk has added up the shards of neighbouring ranks, which are a few aligned runs
  * (one, where the numbers of shards and ranks are powers of two): whole parts of the tree, which is
  * finished by whoever owns the last chunk, his slice. */
 #include "train/exchange.h"
+#include "train/stages.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    most_stages = 32,
-    straight = 8, /* so many ranks send straight to everyone; */
-    fast = 4 /* of more, a stage of 4 costs least: 3 messages, and a wave as long as 2 of them */
-};
-
-/* Groups of `size` ranks, `stride` apart. */
-typedef struct stage {
-    int32_t size, stride;
-} stage;
-
-/* Part of a bucket. */
-typedef struct chunk {
-    size_t first, count;
-} chunk;
 
 struct clade_exchange {
     clade_ranks *ranks;
     const clade_bucket *bucket;
     size_t buckets;
-    stage stage[most_stages];
-    size_t stages;
+    clade_stages stages;
     clade_tree **tree; /* [buckets, stages]: this rank's chunk as it is added up */
     bool *asked;       /* [ranks]: to stop */
 };
@@ -43,48 +21,13 @@ struct clade_exchange {
 static int32_t own(const clade_exchange *x) { return clade_ranks_own(x->ranks); }
 static int32_t count(const clade_exchange *x) { return clade_ranks_count(x->ranks); }
 
-/* --- stages --- */
-
-static void add_stage(clade_exchange *x, int32_t size, int32_t *left)
+static clade_chunk chunk_of(const clade_exchange *x, size_t bucket, int32_t rank, size_t stages)
 {
-    x->stage[x->stages++] = (stage){size, count(x) / *left};
-    *left /= size;
-}
-
-/* Even factors first: their ranks' shards are aligned runs. */
-static void find_stages(clade_exchange *x)
-{
-    int32_t left = count(x);
-    if (left <= straight) add_stage(x, left, &left);
-    while (left % fast == 0) add_stage(x, fast, &left);
-    for (int32_t factor = 2; left > 1; factor++)
-        while (left % factor == 0) add_stage(x, factor, &left);
-}
-
-static int32_t digit_of(const stage *s, int32_t rank) { return rank / s->stride % s->size; }
-
-/* Who has another digit than this rank, and is like it otherwise. */
-static int32_t peer_at(const clade_exchange *x, const stage *s, int32_t digit)
-{
-    return own(x) + (digit - digit_of(s, own(x))) * s->stride;
-}
-
-/* What a rank holds after so many stages. */
-static chunk chunk_of(const clade_exchange *x, size_t bucket, int32_t rank, size_t stages)
-{
-    chunk c = {0, (size_t)x->bucket[bucket].count};
-    for (size_t i = 0; i < stages; i++) {
-        const size_t n = (size_t)x->stage[i].size, digit = (size_t)digit_of(&x->stage[i], rank);
-        const size_t begin = c.count / n * digit + c.count % n * digit / n;
-        const size_t end = c.count / n * (digit + 1) + c.count % n * (digit + 1) / n;
-        c.first += begin;
-        c.count = end - begin;
-    }
-    return c;
+    return clade_stages_chunk(&x->stages, (size_t)x->bucket[bucket].count, rank, stages);
 }
 
 /* The shards that a rank has added up before stage s: those of `stride` neighbours. */
-static void shards_of(const clade_exchange *x, const stage *s, int32_t rank, int32_t shards,
+static void shards_of(const clade_exchange *x, const clade_stage *s, int32_t rank, int32_t shards,
                       int32_t *first, int32_t *end)
 {
     int32_t other;
@@ -97,13 +40,13 @@ static void shards_of(const clade_exchange *x, const stage *s, int32_t rank, int
 
 static clade_status make(clade_exchange *x)
 {
-    find_stages(x);
+    clade_stages_find(count(x), &x->stages);
     x->asked = malloc((size_t)count(x) * sizeof *x->asked);
-    x->tree = calloc(x->buckets * x->stages, sizeof(clade_tree *));
+    x->tree = calloc(x->buckets * x->stages.count, sizeof(clade_tree *));
     if (!x->asked || !x->tree) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
     clade_status status = CLADE_OK;
-    for (size_t i = 0; i < x->buckets * x->stages && !status; i++) {
-        const chunk c = chunk_of(x, i / x->stages, own(x), i % x->stages + 1);
+    for (size_t i = 0; i < x->buckets * x->stages.count && !status; i++) {
+        const clade_chunk c = chunk_of(x, i / x->stages.count, own(x), i % x->stages.count + 1);
         status = clade_tree_create(c.count, x->ranks, &x->tree[i]);
     }
     return status;
@@ -126,7 +69,8 @@ void clade_exchange_destroy(clade_exchange **handle)
 {
     clade_exchange *x = *handle;
     if (!x) return;
-    for (size_t i = 0; i < x->buckets * x->stages && x->tree; i++) clade_tree_destroy(&x->tree[i]);
+    for (size_t i = 0; i < x->buckets * x->stages.count && x->tree; i++)
+        clade_tree_destroy(&x->tree[i]);
     free(x->tree);
     free(x->asked);
     free(x);
@@ -179,10 +123,10 @@ static clade_status share_rows(clade_exchange *x, const clade_sharding *b, const
                                size_t lists)
 {
     clade_status status = CLADE_OK;
-    for (size_t i = 0; i < x->stages && !status; i++) {
-        const stage *s = &x->stage[i];
+    for (size_t i = 0; i < x->stages.count && !status; i++) {
+        const clade_stage *s = &x->stages.stage[i];
         for (int32_t digit = 0; digit < s->size && !status; digit++) {
-            const int32_t peer = peer_at(x, s, digit), n = s->stride;
+            const int32_t peer = clade_stage_peer(s, own(x), digit), n = s->stride;
             if (peer == own(x)) continue;
             for (size_t k = 0; k < lists && !status; k++) {
                 status = pass_rows(x, b, &list[k], own(x) / n * n, n, peer, true);
@@ -249,7 +193,7 @@ typedef struct arrival {
 /* A bucket in a stage. */
 typedef struct bucket_stage {
     clade_exchange *x;
-    const stage *stage;
+    const clade_stage *stage;
     int32_t shards;
     size_t bucket, before;  /* stages before it */
     const clade_tree *from; /* what this rank holds before it, */
@@ -261,14 +205,14 @@ typedef struct bucket_stage {
 } bucket_stage;
 
 /* This rank's part that begins with that shard, at the chunk of `rank`. */
-static const float *at_chunk(const bucket_stage *s, int32_t shard, chunk c)
+static const float *at_chunk(const bucket_stage *s, int32_t shard, clade_chunk c)
 {
     return find_part(s->from, shard) + (c.first - s->first);
 }
 
 static clade_status send_parts(const bucket_stage *s, int32_t peer)
 {
-    const chunk c = chunk_of(s->x, s->bucket, peer, s->before + 1);
+    const clade_chunk c = chunk_of(s->x, s->bucket, peer, s->before + 1);
     int32_t first, end;
     clade_status status = CLADE_OK;
     shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
@@ -280,7 +224,7 @@ static clade_status send_parts(const bucket_stage *s, int32_t peer)
 
 static clade_status receive_parts(bucket_stage *s, int32_t peer)
 {
-    const chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
+    const clade_chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
     int32_t first, end;
     clade_status status = CLADE_OK;
     shards_of(s->x, s->stage, peer, s->shards, &first, &end);
@@ -311,7 +255,7 @@ static clade_status add_shown(const bucket_stage *s, int32_t first, int32_t leve
 /* This rank's own chunk, to those that have come. */
 static clade_status add_own(const bucket_stage *s)
 {
-    const chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
+    const clade_chunk c = chunk_of(s->x, s->bucket, own(s->x), s->before + 1);
     int32_t first, end;
     clade_status status = CLADE_OK;
     shards_of(s->x, s->stage, own(s->x), s->shards, &first, &end);
@@ -335,7 +279,7 @@ static clade_status reduce_stage(bucket_stage *s)
     clade_status status = CLADE_OK;
     clade_tree_start(s->to, s->shards);
     for (int32_t digit = 0; digit < s->stage->size && !status; digit++) {
-        const int32_t peer = peer_at(s->x, s->stage, digit);
+        const int32_t peer = clade_stage_peer(s->stage, own(s->x), digit);
         if (peer == own(s->x)) continue;
         status = send_parts(s, peer);
         if (!status) status = receive_parts(s, peer);
@@ -351,7 +295,7 @@ static clade_status reduce_stage(bucket_stage *s)
 
 clade_range clade_exchange_slice(const clade_exchange *x, size_t bucket)
 {
-    const chunk c = chunk_of(x, bucket, own(x), x->stages);
+    const clade_chunk c = chunk_of(x, bucket, own(x), x->stages.count);
     return (clade_range){x->bucket[bucket].first + c.first, c.count};
 }
 
@@ -363,18 +307,19 @@ clade_status clade_exchange_reduce(clade_exchange *x, clade_sharding batch, size
     arrival *part = malloc((size_t)batch.shards * sizeof *part);
     if (!part) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
     clade_status status = CLADE_OK;
-    for (size_t i = 0; i < x->stages && !status; i++) {
-        clade_tree *to = x->tree[bucket * x->stages + i];
-        status = reduce_stage(&(bucket_stage){.x = x,
-                                              .stage = &x->stage[i],
-                                              .shards = batch.shards,
-                                              .bucket = bucket,
-                                              .before = i,
-                                              .from = held,
-                                              .first = chunk_of(x, bucket, own(x), i).first,
-                                              .to = to,
-                                              .sum = i + 1 < x->stages ? NULL : sum + slice.first,
-                                              .part = part});
+    for (size_t i = 0; i < x->stages.count && !status; i++) {
+        clade_tree *to = x->tree[bucket * x->stages.count + i];
+        status =
+            reduce_stage(&(bucket_stage){.x = x,
+                                         .stage = &x->stages.stage[i],
+                                         .shards = batch.shards,
+                                         .bucket = bucket,
+                                         .before = i,
+                                         .from = held,
+                                         .first = chunk_of(x, bucket, own(x), i).first,
+                                         .to = to,
+                                         .sum = i + 1 < x->stages.count ? NULL : sum + slice.first,
+                                         .part = part});
         held = to;
     }
     free(part);
@@ -390,12 +335,12 @@ static clade_status spread(clade_exchange *x, size_t bucket, float *values, send
 {
     float *at = values + x->bucket[bucket].first;
     clade_status status = CLADE_OK;
-    for (size_t i = x->stages; i-- > 0 && !status;) {
-        const stage *s = &x->stage[i];
-        const chunk c = chunk_of(x, bucket, own(x), i + 1);
+    for (size_t i = x->stages.count; i-- > 0 && !status;) {
+        const clade_stage *s = &x->stages.stage[i];
+        const clade_chunk c = chunk_of(x, bucket, own(x), i + 1);
         for (int32_t digit = 0; digit < s->size && !status; digit++) {
-            const int32_t peer = peer_at(x, s, digit);
-            const chunk theirs = chunk_of(x, bucket, peer, i + 1);
+            const int32_t peer = clade_stage_peer(s, own(x), digit);
+            const clade_chunk theirs = chunk_of(x, bucket, peer, i + 1);
             if (peer == own(x)) continue;
             status = give(x->ranks, peer, at + c.first, c.count * sizeof *at);
             if (!status)
