@@ -45,6 +45,7 @@ typedef struct peer {
     local_head *head; /* NULL: none on this host */
     clade_segment_name name;
     bool waits[2]; /* a message from it, and to it, that others wait behind; within a test */
+    size_t sends;  /* transfers to it */
 } peer;
 
 struct clade_local {
@@ -193,7 +194,10 @@ bool clade_local_test(clade_local *l, int *waits_for)
     for (size_t i = 0; i < l->transfers; i++) {
         transfer *t = &l->list[i];
         bool *waits = &l->peer[t->peer].waits[t->kind == SEND];
-        if (!*waits && advance(l, t)) continue;
+        if (!*waits && advance(l, t)) {
+            l->peer[t->peer].sends -= t->kind == SEND;
+            continue;
+        }
         *waits = true; /* those behind it come after it */
         if (left == 0) *waits_for = t->peer;
         l->list[left++] = *t;
@@ -205,7 +209,7 @@ bool clade_local_test(clade_local *l, int *waits_for)
 /* What can go, goes at once. */
 static bool add(clade_local *l, transfer t)
 {
-    int waits_for;
+    if (t.kind == SEND && !l->peer[t.peer].sends && advance(l, &t)) return true;
     if (l->transfers == l->room) {
         const size_t room = l->room ? 2 * l->room : 64;
         transfer *list = realloc(l->list, room * sizeof *list);
@@ -213,8 +217,8 @@ static bool add(clade_local *l, transfer t)
         l->list = list;
         l->room = room;
     }
+    l->peer[t.peer].sends += t.kind == SEND;
     l->list[l->transfers++] = t;
-    if (t.kind == SEND) clade_local_test(l, &waits_for);
     return true;
 }
 

@@ -15,8 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { page = 4096 };
-
 typedef struct extent {
     struct extent *next;
     size_t first, bytes;
@@ -24,13 +22,16 @@ typedef struct extent {
 
 struct clade_shared_segment {
     char *base;
-    size_t bytes, head;
+    size_t bytes, head, page;
     int file;
     pthread_mutex_t mutex; /* of the list */
     extent *taken;
 };
 
-static size_t round_up(size_t bytes) { return (bytes + page - 1) / page * page; }
+static size_t round_up(const clade_shared_segment *s, size_t bytes)
+{
+    return (bytes + s->page - 1) / s->page * s->page;
+}
 
 /* The same for processes that see each other under /proc: by the start of the system, its name, and
  * the namespace of processes. 0: one of these is not to be had. */
@@ -56,12 +57,13 @@ static void *map(int file, size_t bytes)
 
 clade_shared_segment *clade_segment_create(size_t head, clade_segment_name *name)
 {
-    const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    const long pages = sysconf(_SC_PHYS_PAGES);
     *name = (clade_segment_name){.host = 0};
     clade_shared_segment *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    s->head = round_up(head);
-    s->bytes = s->head + (pages > 0 && size > 0 ? round_up((size_t)pages * (size_t)size) : 0);
+    s->page = (size_t)sysconf(_SC_PAGESIZE);
+    s->head = round_up(s, head);
+    s->bytes = s->head + (pages > 0 ? (size_t)pages * s->page : 0);
     s->file = memfd_create("clade", MFD_CLOEXEC);
     const uint64_t host = find_host();
     const bool made = host && s->file >= 0 && !ftruncate(s->file, (off_t)s->bytes) &&
@@ -131,7 +133,7 @@ void *clade_segment_take(clade_shared_segment *s, size_t bytes)
 {
     extent *b = malloc(sizeof *b), **at = &s->taken;
     if (!b) return NULL;
-    *b = (extent){.first = s->head, .bytes = round_up(bytes ? bytes : 1)};
+    *b = (extent){.first = s->head, .bytes = round_up(s, bytes ? bytes : 1)};
     pthread_mutex_lock(&s->mutex);
     for (; *at && (*at)->first - b->first < b->bytes; at = &(*at)->next)
         b->first = (*at)->first + (*at)->bytes;

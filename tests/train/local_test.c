@@ -138,18 +138,19 @@ static int run(int own, board *b)
 /* Memory is taken from the first gap, and is zero however it was left. */
 static void test_segment(void)
 {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     clade_segment_name name, other;
     clade_shared_segment *s = clade_segment_create(100, &name);
     CHECK(s != NULL);
     if (!s) return;
-    char *a = clade_segment_take(s, 5000), *b = clade_segment_take(s, 1),
+    char *a = clade_segment_take(s, page + 1), *b = clade_segment_take(s, 1),
          *c = clade_segment_take(s, 9);
-    CHECK(a && b == a + 8192 && c == b + 4096 && a >= (char *)clade_segment_base(s) + 100);
-    memset(a, 1, 5000);
+    CHECK(a && b == a + 2 * page && c == b + page && a >= (char *)clade_segment_base(s) + 100);
+    memset(a, 1, page + 1);
     clade_segment_give_back(s, a);
-    CHECK(clade_segment_take(s, 8193) == c + 4096);
-    CHECK(clade_segment_take(s, 4096) == a && a[0] == 0 && a[4095] == 0);
-    CHECK(clade_segment_take(s, 1) == a + 4096);
+    CHECK(clade_segment_take(s, 2 * page + 1) == c + page);
+    CHECK(clade_segment_take(s, page) == a && a[0] == 0 && a[page - 1] == 0);
+    CHECK(clade_segment_take(s, 1) == a + page);
     CHECK(!clade_segment_take(s, (size_t)-1) && !clade_segment_take(s, name.bytes));
     /* a name of another host, a wrong token, a file that is sealed */
     other = name;
