@@ -14,11 +14,10 @@ CLADE_API clade_status clade_buffer_borrow(clade_device *cpu, void *memory, size
                                            clade_buffer **out);
 CLADE_API void clade_buffer_give_back(clade_buffer **buffer);
 
-/* Moves what is in a buffer of the CPU to `memory` of as many bytes, its own from now on, which
- * `release` takes back in the end; not of a borrowed buffer. Calls that are prepared go on. Errors:
- * EUNSUPPORTED as above. */
-CLADE_API clade_status clade_buffer_move(clade_buffer *buffer, void *memory,
-                                         void (*release)(void *user, void *memory), void *user);
+/* Moves what is in a buffer of the CPU to `memory` of as many bytes, which stays the caller's, or
+ * with NULL back to memory of its own; not of a borrowed buffer. Calls that are prepared go on.
+ * Errors, after which it lies where it did: ENOMEM, EUNSUPPORTED as above. */
+CLADE_API clade_status clade_buffer_move(clade_buffer *buffer, void *memory);
 
 #ifdef __cplusplus
 }

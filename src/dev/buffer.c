@@ -9,8 +9,7 @@
 /* A buffer as it is here, behind what backends see of it. */
 typedef struct buffer_record {
     clade_buffer buffer;
-    void (*release)(void *user, void *memory); /* NULL: the memory is what the backend gave */
-    void *user;
+    bool moved; /* the memory is not what the backend gave */
 } buffer_record;
 
 /* A planner goes on, so as to say how much it would be. */
@@ -64,27 +63,27 @@ void clade_buffer_give_back(clade_buffer **buffer)
     *buffer = NULL;
 }
 
-static void release_memory(const buffer_record *r)
+static void free_memory(const buffer_record *r)
 {
-    const clade_buffer *buffer = &r->buffer;
-    if (r->release)
-        r->release(r->user, buffer->handle);
-    else
-        buffer->device->table.free(buffer->device->context, buffer->handle);
+    const clade_device *device = r->buffer.device;
+    if (!r->moved) device->table.free(device->context, r->buffer.handle);
 }
 
-clade_status clade_buffer_move(clade_buffer *buffer, void *memory,
-                               void (*release)(void *user, void *memory), void *user)
+clade_status clade_buffer_move(clade_buffer *buffer, void *memory)
 {
-    if (strcmp(buffer->device->info.id, "cpu"))
+    const clade_device *device = buffer->device;
+    if (strcmp(device->info.id, "cpu"))
         return clade_fail(CLADE_EUNSUPPORTED, "%s: buffers of the CPU alone are moved",
-                          buffer->device->info.id);
+                          device->info.id);
+    void *to = memory;
+    clade_status status =
+        memory ? CLADE_OK : device->table.alloc(device->context, buffer->bytes, &to);
+    if (status) return status;
     buffer_record *r = (buffer_record *)buffer;
-    memcpy(memory, buffer->host, buffer->bytes);
-    release_memory(r);
-    buffer->handle = buffer->host = memory;
-    r->release = release;
-    r->user = user;
+    if (to != buffer->host) memcpy(to, buffer->host, buffer->bytes);
+    free_memory(r);
+    buffer->handle = buffer->host = to;
+    r->moved = memory != NULL;
     return CLADE_OK;
 }
 
@@ -95,7 +94,7 @@ void clade_buffer_destroy(clade_buffer **handle)
     clade_device *device = buffer->device;
     device->bytes_now -= buffer->bytes;
     buffer_record *r = (buffer_record *)buffer;
-    release_memory(r);
+    free_memory(r);
     free(r);
     *handle = NULL;
 }

@@ -8,17 +8,24 @@
 
 #include <stdlib.h>
 
-static void release(void *ranks, void *memory) { clade_ranks_free(ranks, memory); }
+enum { moved_g, moved_w };
 
-/* Where the exchange has a tensor's values, *out: memory that ranks on this host see, which becomes
- * the tensor's own where the team works in place. */
-static clade_status find_memory(const clade_team *team, const clade_tensor *t, float **out)
+static clade_status move(clade_team *team, int which, const clade_tensor *t, void *memory)
+{
+    clade_status status = clade_buffer_move(t->buffer, memory);
+    if (!status) team->moved[which] = t->buffer;
+    return status;
+}
+
+/* Where the exchange has a tensor's values, *out: memory that ranks on this host see, where the
+ * tensor itself then lies if the team works in place. */
+static clade_status find_memory(clade_team *team, int which, const clade_tensor *t, float **out)
 {
     clade_status status = CLADE_OK;
     if (!team->in_place || clade_ranks_have_local(team->ranks)) {
         *out = clade_ranks_memory(team->ranks, clade_buffer_bytes(t->buffer));
         if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory for an exchange");
-        if (team->in_place) status = clade_buffer_move(t->buffer, *out, release, team->ranks);
+        if (team->in_place) status = move(team, which, t, *out);
     }
     if (team->in_place) *out = (float *)clade_buffer_host(t->buffer) + t->offset;
     return status;
@@ -30,7 +37,7 @@ static clade_status make_slices(clade_team *team, const clade_team_options *o)
     const bool scaled = clade_tensor_present(clade_model_loss_scale(o->model));
     if (scaled || !clade_updater_is_elementwise(o->updater)) return CLADE_OK;
     const clade_device *device = clade_model_device(o->model);
-    clade_status status = find_memory(team, w, &team->w);
+    clade_status status = find_memory(team, moved_w, w, &team->w);
     if (!status && !team->in_place) status = clade_tensor_read(w, team->w);
     if (status) return status;
     return clade_slices_create(
@@ -53,16 +60,26 @@ clade_status clade_team_make_exchange(clade_team *team, const clade_team_options
     /* another device could leave its shards to this one, which then needs w as it was */
     team->in_place =
         team->count == 1 && clade_buffer_host(g->buffer) && clade_buffer_host(w->buffer);
-    clade_status status = find_memory(team, g, &team->sum);
+    clade_status status = find_memory(team, moved_g, g, &team->sum);
     if (!status)
         status = clade_exchange_create(team->ranks, r->bucket, r->buckets, &team->exchange);
     return status ? status : make_slices(team, o);
+}
+
+/* The model lives longer than the team, and perhaps than the ranks. */
+static void move_back(clade_team *team, int which)
+{
+    clade_buffer *buffer = team->moved[which];
+    void *memory = buffer ? clade_buffer_host(buffer) : NULL;
+    if (buffer && !clade_buffer_move(buffer, NULL)) clade_ranks_free(team->ranks, memory);
 }
 
 void clade_team_clear_exchange(clade_team *team)
 {
     clade_slices_destroy(&team->slices);
     clade_exchange_destroy(&team->exchange);
+    move_back(team, moved_g);
+    move_back(team, moved_w);
     if (team->in_place) return;
     clade_ranks_free(team->ranks, team->sum);
     clade_ranks_free(team->ranks, team->w);

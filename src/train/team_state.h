@@ -41,6 +41,7 @@ struct clade_team {
     float *weights, *running;
     float *sum, *w;             /* of ranks: of all gradients; with slices, all parameters */
     bool in_place;              /* these are the model's own */
+    clade_buffer *moved[2];     /* the model's that lie in memory of ranks: g, w */
     float scale;                /* of the loss, where it has one */
     int32_t shards, shard_size; /* most in a batch; images in one */
     bool synced;                /* their batch statistics are those of the batch */

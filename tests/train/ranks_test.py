@@ -259,7 +259,8 @@ def check_refusals(bench):
 
 
 def check_others(bench, whole):
-    """evaluate gives what one process gives; tune does each trial once."""
+    """evaluate gives what one process gives; tune does each trial once; what is told at the end has the weights."""
+    ends_well(bench, bench.on(2, bench.train("--out", bench.new(), "--tensorboard")), "--tensorboard")
     alone = ends_well(bench, [bench.clade, "evaluate", whole, "--device", "cpu", "--json"], "evaluate")
     three = ends_well(bench, bench.on(3, [bench.clade, "evaluate", whole, "--device", "cpu", "--json"]), "evaluate")
     check(three.stdout == alone.stdout, f"evaluate on 3 ranks: {three.stdout}")
