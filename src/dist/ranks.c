@@ -18,6 +18,8 @@ struct clade_ranks {
     int own, count;
     double limit;       /* seconds */
     clade_local *local; /* NULL: no other rank on this host has memory in common with this one */
+    void *common;       /* of the first rank: what all have, as clade_ranks_common says */
+    size_t common_bytes;
 };
 
 enum { piece = 1 << 30 };
@@ -143,6 +145,13 @@ bool clade_ranks_is_local(const clade_ranks *ranks, int32_t rank)
 
 bool clade_ranks_have_local(const clade_ranks *ranks) { return ranks->local != NULL; }
 
+bool clade_ranks_are_local(const clade_ranks *ranks)
+{
+    bool all = ranks->local != NULL;
+    for (int r = 0; r < ranks->count; r++) all &= r == ranks->own || clade_ranks_is_local(ranks, r);
+    return all;
+}
+
 static clade_status judge(bool added)
 {
     return added ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for messages");
@@ -232,6 +241,28 @@ void clade_ranks_free(clade_ranks *ranks, void *memory)
         clade_segment_give_back(clade_local_segment(ranks->local), memory);
     else
         free(memory);
+}
+
+clade_status clade_ranks_common(clade_ranks *ranks, size_t bytes, void **memory)
+{
+    const void *seen = NULL;
+    clade_status status = CLADE_OK;
+    if (ranks->own) {
+        status = clade_ranks_see(ranks, 0, &seen);
+    } else {
+        if (bytes > ranks->common_bytes) {
+            if (ranks->common) clade_ranks_free(ranks, ranks->common);
+            ranks->common = clade_ranks_memory(ranks, bytes);
+            ranks->common_bytes = ranks->common ? bytes : 0;
+        }
+        seen = ranks->common;
+        if (!seen) return clade_fail(CLADE_ENOMEM, "out of memory for what ranks have in common");
+        for (int to = 1; to < ranks->count && !status; to++)
+            status = clade_ranks_show(ranks, to, seen, bytes);
+    }
+    if (!status) status = clade_ranks_wait(ranks);
+    *memory = (void *)(uintptr_t)seen;
+    return status;
 }
 
 /* --- of all --- */

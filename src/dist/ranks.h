@@ -19,6 +19,12 @@ void clade_ranks_free(clade_ranks *ranks, void *memory);
 bool clade_ranks_is_local(const clade_ranks *ranks, int32_t rank);
 /* Is there one? */
 bool clade_ranks_have_local(const clade_ranks *ranks);
+/* Are all other ranks, and more than none? */
+bool clade_ranks_are_local(const clade_ranks *ranks);
+/* The same memory for all ranks, all of which are local and call it; it is there until they leave.
+ * A call for more than before gives other memory, and none may use what there was; else it is the
+ * same memory with what it holds. Errors: ENOMEM; EIO as wait. */
+clade_status clade_ranks_common(clade_ranks *ranks, size_t bytes, void **memory);
 /* Begin to send what lies in memory of clade_ranks_memory, and to receive what is sent so. A local
  * rank reads it there, so that it has to stay until a later message from that rank has come, sent
  * after this one had. To other ranks it is a message like others. */

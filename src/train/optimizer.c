@@ -413,6 +413,8 @@ static clade_status copy(const clade_updater *u, const clade_tensor *x, const cl
     return clade_op_run(u->device, CLADE_OP_copy, &(clade_args){.copy = {.x = *x, .y = *y}});
 }
 
+bool clade_updater_has_average(const clade_updater *u) { return u->average != NULL; }
+
 clade_status clade_updater_begin_average(clade_updater *u)
 {
     const clade_tensor average = like_w(u, u->average);

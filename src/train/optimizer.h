@@ -55,6 +55,8 @@ clade_status clade_updater_create_slice(const clade_updater *of, clade_device *d
                                         clade_buffer *const memory[CLADE_UPDATER_TENSORS],
                                         uint64_t first, uint64_t count, clade_updater **out);
 
+/* Is there an average of w? */
+bool clade_updater_has_average(const clade_updater *updater);
 /* From now on there is an average of w: an exponential moving one, of which each step keeps this
  * share, or where that is 0 one that is added to by hand. */
 clade_status clade_updater_average(clade_updater *updater, float kept);

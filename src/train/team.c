@@ -260,6 +260,7 @@ clade_status clade_team_run(clade_team *team, const clade_batch *batch, const cl
         status = clade_tensor_read(clade_model_trained(own->model), team->weights);
     const clade_tensor *scale = clade_model_loss_scale(own->model);
     if (!status && clade_tensor_present(scale)) status = clade_tensor_read(scale, &team->scale);
+    if (!status && team->ranks) status = clade_team_await_readers(team, shards);
     if (status) return status;
     clade_status exchanged =
         (team->meeting ? clade_lockstep_run : compute)(team, batch, step, cut_as);

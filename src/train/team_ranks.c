@@ -31,13 +31,33 @@ static clade_status find_memory(clade_team *team, int which, const clade_tensor 
     return status;
 }
 
+/* Where all ranks can, they have the weights in one place. An average would take the weights' place
+ * on one rank while the others train on. */
+static clade_status share_weights(clade_team *team, const clade_team_options *o)
+{
+    const clade_tensor *w = clade_model_trained(o->model);
+    int64_t can = team->in_place && clade_ranks_are_local(team->ranks) &&
+                  !clade_updater_has_average(o->updater);
+    void *memory;
+    clade_status status = clade_ranks_add(team->ranks, &can);
+    team->one_copy = !status && can == clade_ranks_count(team->ranks);
+    if (!team->one_copy) return status;
+    status = clade_ranks_common(team->ranks, clade_buffer_bytes(w->buffer), &memory);
+    /* all write the same values, and before any reads them or takes a step all have */
+    if (!status) status = move(team, moved_w, w, memory);
+    if (!status) status = clade_ranks_add(team->ranks, &can);
+    if (!status) team->w = (float *)memory + w->offset;
+    return status;
+}
+
 static clade_status make_slices(clade_team *team, const clade_team_options *o)
 {
     const clade_tensor *w = clade_model_trained(o->model);
     const bool scaled = clade_tensor_present(clade_model_loss_scale(o->model));
     if (scaled || !clade_updater_is_elementwise(o->updater)) return CLADE_OK;
     const clade_device *device = clade_model_device(o->model);
-    clade_status status = find_memory(team, moved_w, w, &team->w);
+    clade_status status = share_weights(team, o);
+    if (!status && !team->one_copy) status = find_memory(team, moved_w, w, &team->w);
     if (!status && !team->in_place) status = clade_tensor_read(w, team->w);
     if (status) return status;
     return clade_slices_create(
@@ -71,7 +91,8 @@ static void move_back(clade_team *team, int which)
 {
     clade_buffer *buffer = team->moved[which];
     void *memory = buffer ? clade_buffer_host(buffer) : NULL;
-    if (buffer && !clade_buffer_move(buffer, NULL)) clade_ranks_free(team->ranks, memory);
+    if (!buffer || clade_buffer_move(buffer, NULL)) return;
+    if (which == moved_g || !team->one_copy) clade_ranks_free(team->ranks, memory);
 }
 
 void clade_team_clear_exchange(clade_team *team)
@@ -85,6 +106,21 @@ void clade_team_clear_exchange(clade_team *team)
     clade_ranks_free(team->ranks, team->w);
 }
 
+/* With one copy of the weights nobody may take a step while another rank still reads them, as the
+ * first one does for a checkpoint. A rank that has shards is done with all of that before it gives
+ * its gradients, without which no sum is whole; for one that has none the others wait here. */
+clade_status clade_team_await_readers(clade_team *team, int32_t shards)
+{
+    int64_t number = 0;
+    if (!team->one_copy || shards >= clade_ranks_count(team->ranks)) return CLADE_OK;
+    return clade_ranks_add(team->ranks, &number);
+}
+
+/* One copy of the weights needs no spreading: each rank writes its slices where the others read
+ * them, and what it writes of a bucket comes after all have given their gradients of it, for which
+ * they have read it for the last time, and before it tells of the batch's results, without which
+ * nobody goes on to the next one. What goes through a ring or MPI is seen after all that was
+ * written before it was sent. */
 clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket)
 {
     clade_device_share *share = &team->share[team->own - team->member];
@@ -92,7 +128,7 @@ clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, 
     clade_status status = clade_exchange_reduce(team->exchange, batch, bucket, team->sum);
     if (!status && team->slices)
         status = clade_slices_step(team->slices, bucket, team->step->lr, team->step->update);
-    if (!status)
+    if (!status && !team->one_copy)
         status = clade_exchange_spread(team->exchange, bucket, team->slices ? team->w : team->sum);
     share->exchanged += clade_clock() - begun;
     return status;

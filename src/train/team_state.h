@@ -41,6 +41,7 @@ struct clade_team {
     float *weights, *running;
     float *sum, *w;             /* of ranks: of all gradients; with slices, all parameters */
     bool in_place;              /* these are the model's own */
+    bool one_copy;              /* w is that of all ranks */
     clade_buffer *moved[2];     /* the model's that lie in memory of ranks: g, w */
     float scale;                /* of the loss, where it has one */
     int32_t shards, shard_size; /* most in a batch; images in one */
@@ -70,6 +71,8 @@ void clade_team_note_times(clade_team *team, double seconds);
 /* The exchange with them, and what it takes. */
 clade_status clade_team_make_exchange(clade_team *team, const clade_team_options *options);
 void clade_team_clear_exchange(clade_team *team);
+/* Before a batch of so many shards. */
+clade_status clade_team_await_readers(clade_team *team, int32_t shards);
 /* A bucket that all devices have added to: its sum, or the parameters after the step, to and from
  * the other ranks, where it is complete after the next one, or settle. */
 clade_status clade_team_exchange_bucket(clade_team *team, clade_sharding batch, size_t bucket);

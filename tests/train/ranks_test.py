@@ -124,6 +124,59 @@ def segments_of(process):
     return len({line.split()[4] for line in lines if "/memfd:clade" in line})  # by inode
 
 
+def bytes_of_segments(processes):
+    """What is in memory of their segments: of each the most that one of them has touched."""
+    most = {}
+    for process in processes:
+        inode = None
+        for line in pathlib.Path(f"/proc/{process}/smaps").read_text().splitlines():
+            words = line.split()
+            if "-" in words[0]:
+                inode = words[4] if "/memfd:clade" in line else None
+            elif inode and words[0] == "Rss:":
+                most[inode] = max(most.get(inode, 0), 1024 * int(words[1]))
+    return sum(most.values())
+
+
+def check_one_copy(bench):
+    """Ranks have the weights once, and with an average each for itself."""
+    weights, taken = 4 * 400_000, []
+    for more in ((), ("--set", "train.ema={decay: 0.5}")):
+        run = bench.new()
+        job = bench.start(bench.on(3, bench.train("--out", run, "--epochs", 1000, *more)))
+        check(wait_for_epoch(run), "no epoch of three ranks")
+        taken.append(bytes_of_segments(ranks_of(job, run)))
+        job.terminate()
+        job.communicate(timeout=LIMIT)
+    check(1.5 * weights < taken[1] - taken[0] < 2.5 * weights, f"segments of one copy, and of three: {taken}")
+
+
+def check_checkpoint(bench):
+    """A rank that has no shard of a small batch writes the weights that it had when the epoch ended: the others wait for it,
+    however long that takes. Here it is stopped once it has written them for the first of two times."""
+    images, run = bench.folder / "few", bench.new()
+    ends_well(bench, [bench.clade, "data", "make", images, "--classes", "2", "--train", "2", "--validation", "2", "--size", "16"],
+              "few images")
+    job = bench.start(bench.on(5, bench.train("--out", run, "--data", images, "--epochs", 1000, "--set",
+                                              "model.4.dense.units=4096")))
+    end = time.monotonic() + LIMIT
+    while not (run / "best.safetensors").exists() and time.monotonic() < end:
+        pass
+    first, *others = ranks_of(job, run)
+    os.kill(first, signal.SIGSTOP)
+    time.sleep(2)
+    for other in others:
+        os.kill(other, signal.SIGSTOP)
+    os.kill(first, signal.SIGCONT)
+    while not (run / "state").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    best, last = ((run / name).read_bytes() for name in ("best.safetensors", "last.safetensors"))
+    check(best == last, "others trained on while the first rank wrote its weights")
+    for process in (first, *others):
+        os.kill(process, signal.SIGKILL)
+    job.communicate(timeout=LIMIT)
+
+
 def check_hosts(bench, whole):
     """Ranks of one host map each other's memory, those of another none of theirs: with host names of their own, in one tree."""
     if os.geteuid() != 0 or not shutil.which("unshare"):
@@ -341,6 +394,8 @@ def main(clade):
             whole = bench.new()
             ends_well(bench, bench.train("--out", whole), "one process")
             check_bits(bench, whole)
+            check_one_copy(bench)
+            check_checkpoint(bench)
             check_hosts(bench, whole)
             check_synced(bench)
             check_optimizers(bench)
