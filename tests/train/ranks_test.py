@@ -311,6 +311,14 @@ def check_refusals(bench):
     check(not (run / "history.csv").exists(), "a run that was refused has a history")
 
 
+def check_alone(bench):
+    """What ranks would all do is refused, once."""
+    ended = bench.run(bench.on(3, [bench.clade, "inspect", bench.images]))
+    check(ended.returncode != 0 and not ended.stdout and ended.stderr.count("started it 3 times, expected once") == 1,
+          f"inspect on 3 ranks: {ended.stderr}")
+    ends_well(bench, bench.on(1, [bench.clade, "inspect", bench.images]), "inspect on one rank")
+
+
 def check_others(bench, whole):
     """evaluate gives what one process gives; tune does each trial once; what is told at the end has the weights."""
     ends_well(bench, bench.on(2, bench.train("--out", bench.new(), "--tensorboard")), "--tensorboard")
@@ -403,6 +411,7 @@ def main(clade):
             check_tasks(bench)
             check_predict(bench, whole)
             check_refusals(bench)
+            check_alone(bench)
             check_others(bench, whole)
             check_faults(bench)
     # a launcher whose library is not there

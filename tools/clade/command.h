@@ -158,6 +158,8 @@ const char *command_nearest(const char *word, const char *const *words, size_t c
 typedef struct subcommand {
     const char *name, *help;
     int (*run)(int argc, char **argv);
+    bool ranks; /* may be started several times by an MPI launcher: shares its work out, or is about
+                 * the host */
 } subcommand;
 extern const subcommand subcommands[]; /* NULL as name at the end */
 

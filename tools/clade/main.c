@@ -7,6 +7,7 @@
 #include "shown.h"
 
 #include <clade/data.h>
+#include <clade/ranks.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -14,31 +15,33 @@
 #include <string.h>
 
 const subcommand subcommands[] = {
-    {"bench", "time ops and models", command_bench},
-    {"calibrate", "calibrate a classifier's probabilities", command_calibrate},
-    {"compare", "train the same head on several backbones", command_compare},
-    {"conform", "test a device: every op, gradient and chain of layers", command_conform},
-    {"cross-validate", "train and test a recipe on folds of the images", command_cross_validate},
-    {"data list", "list public data sets of images", command_data_list},
-    {"data make", "render a data set of shapes", command_data_make},
-    {"devices", "list the available devices", command_devices},
-    {"evaluate", "measure a trained classifier on images", command_evaluate},
-    {"export", "write a model as ONNX, safetensors or C", command_export},
-    {"import", "show an ONNX file, or convert it to a model", command_import},
-    {"inspect", "check a data set: sizes, formats, duplicates, damaged files", command_inspect},
-    {"lr-find", "find a learning rate", command_lr_find},
-    {"new", "write a recipe to edit", command_new},
-    {"predict", "classify images", command_predict},
-    {"recipes list", "list the built-in recipes", command_recipes_list},
-    {"recipes show", "print a built-in recipe", command_recipes_show},
-    {"report", "write a report on a run, or one that compares runs", command_report},
-    {"summary", "show a model's layers and parameters", command_summary},
-    {"train", "train a classifier", command_train},
-    {"tune", "search for the best settings of a recipe", command_tune},
-    {"tune-device", "find the fastest algorithms for an OpenCL device", command_tune_device},
-    {"weights fetch", "download published weights of a backbone", command_weights_fetch},
-    {"weights list", "list published weights of backbones", command_weights_list},
-    {NULL, NULL, NULL},
+    {"bench", "time ops and models", command_bench, true},
+    {"calibrate", "calibrate a classifier's probabilities", command_calibrate, false},
+    {"compare", "train the same head on several backbones", command_compare, false},
+    {"conform", "test a device: every op, gradient and chain of layers", command_conform, true},
+    {"cross-validate", "train and test a recipe on folds of the images", command_cross_validate,
+     false},
+    {"data list", "list public data sets of images", command_data_list, false},
+    {"data make", "render a data set of shapes", command_data_make, false},
+    {"devices", "list the available devices", command_devices, true},
+    {"evaluate", "measure a trained classifier on images", command_evaluate, true},
+    {"export", "write a model as ONNX, safetensors or C", command_export, false},
+    {"import", "show an ONNX file, or convert it to a model", command_import, false},
+    {"inspect", "check a data set: sizes, formats, duplicates, damaged files", command_inspect,
+     false},
+    {"lr-find", "find a learning rate", command_lr_find, false},
+    {"new", "write a recipe to edit", command_new, false},
+    {"predict", "classify images", command_predict, true},
+    {"recipes list", "list the built-in recipes", command_recipes_list, false},
+    {"recipes show", "print a built-in recipe", command_recipes_show, false},
+    {"report", "write a report on a run, or one that compares runs", command_report, false},
+    {"summary", "show a model's layers and parameters", command_summary, false},
+    {"train", "train a classifier", command_train, true},
+    {"tune", "search for the best settings of a recipe", command_tune, true},
+    {"tune-device", "find the fastest algorithms for an OpenCL device", command_tune_device, true},
+    {"weights fetch", "download published weights of a backbone", command_weights_fetch, true},
+    {"weights list", "list published weights of backbones", command_weights_list, false},
+    {NULL, NULL, NULL, false},
 };
 enum { subcommand_count = sizeof subcommands / sizeof *subcommands - 1 };
 
@@ -87,6 +90,16 @@ static int run_group(const char *word, bool help)
     return help ? COMMAND_OK : COMMAND_MISUSE;
 }
 
+/* Of several ranks that are refused the first one says so. */
+static int start(const subcommand *s, int argc, char **argv)
+{
+    int own, count;
+    clade_ranks_on_host(&own, &count);
+    if (s->ranks || count == 1) return s->run(argc, argv);
+    if (own > 0) return COMMAND_MISUSE;
+    return command_misuse(s->name, "an MPI launcher started it %d times, expected once", count);
+}
+
 static int run(int argc, char **argv)
 {
     static char help[] = "--help";
@@ -113,13 +126,13 @@ static int run(int argc, char **argv)
     for (const subcommand *s = subcommands; s->name; s++) {
         size_t length = strcspn(s->name, " ");
         if (strlen(word) != length || strncmp(s->name, word, length)) continue;
-        if (!s->name[length]) return s->run(argc - 1, argv + 1);
-        if (argc > 2 && !strcmp(s->name + length + 1, argv[2])) return s->run(argc - 2, argv + 2);
+        if (!s->name[length]) return start(s, argc - 1, argv + 1);
+        if (argc > 2 && !strcmp(s->name + length + 1, argv[2])) return start(s, argc - 2, argv + 2);
         if (!strcmp(s->name + length, " list")) list = s;
     }
     if (list) {
         bool asks = argc > 2 && (!strcmp(argv[2], "--help") || !strcmp(argv[2], "-h"));
-        if (argc == 2 || (argv[2][0] == '-' && !asks)) return list->run(argc - 1, argv + 1);
+        if (argc == 2 || (argv[2][0] == '-' && !asks)) return start(list, argc - 1, argv + 1);
         return run_group(word, asks);
     }
     const char *type = elsewhere_subcommand(word);
