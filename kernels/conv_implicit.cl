@@ -4,7 +4,7 @@
  * theirs; a tap outside of the image adds 0.
  *
  * Options: those of product.clh; ACT the activation, POOL the maxima of 2 × 2 results or
- * their gradient, BACKWARD an input gradient. */
+ * their gradient, BACKWARD an input gradient, UNPOOL that of such maxima. */
 #include "opencl.clh"
 #include "product.clh"
 
@@ -14,11 +14,12 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const source *x, global const stored_factor *w, conv_step *k,
-                             const conv_step *by, int next, int steps, int left, int at)
+                             global const source *x, global const uchar *index,
+                             global const stored_factor *w, conv_step *k, const conv_step *by,
+                             int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
-    fetch_windows(av, job, rows, x, k, at);
+    fetch_windows(av, job, rows, x, index, k, at);
     if (BACKWARD)
         fetch_weights(bv, job, w, k, left, at);
     else
@@ -57,12 +58,13 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const source, x), TENSOR(const stored_f
     int n = job.row.taps * job.column.taps * job.cin;
     conv_step k = conv_step_at(&job, at % (KS / AV) * AV), by = conv_step_at(&job, KS);
     x += x0 + group * job.cin;
+    global const uchar *from = index + index0 + group * job.cin; /* x's, with UNPOOL */
     w += w0 + (BACKWARD ? (long)column * job.groups * job.cin + group * job.cin
                         : group * job.cout + column);
     barrier(CLK_LOCAL_MEM_FENCE);
     float acc[WM][WN], av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
     product_clear(acc);
-    fetch_blocks(av, bv, &job, rows, x, w, &k, &by, 0, n, left, at);
+    fetch_blocks(av, bv, &job, rows, x, from, w, &k, &by, 0, n, left, at);
     for (int first = 0; first < n; first += KS) {
         product_put_turned(as, BM, AV, av, at);
         if (BACKWARD)
@@ -70,7 +72,7 @@ PRODUCT_KERNEL void conv_implicit(TENSOR(const source, x), TENSOR(const stored_f
         else
             product_put(bs, BN, BV, bv, at);
         barrier(CLK_LOCAL_MEM_FENCE);
-        fetch_blocks(av, bv, &job, rows, x, w, &k, &by, first + KS, n, left, at);
+        fetch_blocks(av, bv, &job, rows, x, from, w, &k, &by, first + KS, n, left, at);
         product_add(acc, as, bs, min(KS, n - first), at);
         barrier(CLK_LOCAL_MEM_FENCE);
     }

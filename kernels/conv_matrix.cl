@@ -2,7 +2,7 @@
  * conv_implicit.cl does, with factors rounded to MATRIX_FORMAT. The order of sums is the unit's.
  *
  * Options: those of matrix_tile.clh; ACT the activation, POOL the maxima of 2 × 2 results or their
- * gradient, BACKWARD an input gradient. */
+ * gradient, BACKWARD an input gradient, UNPOOL that of such maxima. */
 #include "opencl.clh"
 #include "matrix_tile.clh"
 
@@ -12,11 +12,12 @@
 
 /* Both blocks from step k on, which is `next` for the group; then k is a block further. */
 INLINE_FOR void fetch_blocks(float *av, float *bv, const conv_job *job, local const int4 *rows,
-                             global const source *x, global const stored_factor *w, conv_step *k,
-                             const conv_step *by, int next, int steps, int left, int at)
+                             global const source *x, global const uchar *index,
+                             global const stored_factor *w, conv_step *k, const conv_step *by,
+                             int next, int steps, int left, int at)
 {
     long filters = (long)job->groups * job->cout;
-    fetch_windows(av, job, rows, x, k, at);
+    fetch_windows(av, job, rows, x, index, k, at);
     if (BACKWARD)
         fetch_weights(bv, job, w, k, left, at);
     else
@@ -51,18 +52,19 @@ MATRIX_KERNEL void conv_matrix(TENSOR(const source, x), TENSOR(const stored_fact
     int n = job.row.taps * job.column.taps * job.cin;
     conv_step k = conv_step_at(&job, at % (KS / AV) * AV), by = conv_step_at(&job, KS);
     x += x0 + group * job.cin;
+    global const uchar *from = index + index0 + group * job.cin; /* x's, with UNPOOL */
     w += w0 + (BACKWARD ? (long)column * job.groups * job.cin + group * job.cin
                         : group * job.cout + column);
     barrier(CLK_LOCAL_MEM_FENCE);
     matrix_tile sums;
     float av[FETCHES(BM, AV) * AV], bv[FETCHES(BN, BV) * BV];
     tile_clear(&sums);
-    fetch_blocks(av, bv, &job, rows, x, w, &k, &by, 0, n, left, at);
+    fetch_blocks(av, bv, &job, rows, x, from, w, &k, &by, 0, n, left, at);
     put_blocks(A_BLOCK(0), B_BLOCK(0), av, bv, at);
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int first = 0, which = 0; first < n; first += KS, which ^= 1) {
         int next = first + KS;
-        if (next < n) fetch_blocks(av, bv, &job, rows, x, w, &k, &by, next, n, left, at);
+        if (next < n) fetch_blocks(av, bv, &job, rows, x, from, w, &k, &by, next, n, left, at);
         tile_add(&sums, A_BLOCK(which), B_BLOCK(which), lane, sub_group, exchange);
         if (next < n) put_blocks(A_BLOCK(which ^ 1), B_BLOCK(which ^ 1), av, bv, at);
         barrier(CLK_LOCAL_MEM_FENCE);

@@ -46,7 +46,8 @@ static bool no_groups_dx(const opencl_context *cl, const clade_args *args)
 
 static const opencl_algorithm conv2d_dx[] = {
     {"matrix", 0, .can = clade_opencl_matrix_conv2d_dx_can, .suits = no_groups_dx,
-     .halves = opencl_always, .plan = clade_opencl_matrix_conv2d_dx, .factors = true},
+     .fuses = opencl_always, .halves = opencl_always, .plan = clade_opencl_matrix_conv2d_dx,
+     .factors = true},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_WIDE,
      .can = clade_opencl_winograd_dx_can, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_winograd_wide_dx, .factors = true},
@@ -54,8 +55,8 @@ static const opencl_algorithm conv2d_dx[] = {
      .can = clade_opencl_winograd_dx_can, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_winograd_narrow_dx, .factors = true},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_dx_can,
-     .suits = no_groups_dx, .halves = opencl_always, .plan = clade_opencl_implicit_conv2d_dx,
-     .factors = true},
+     .suits = no_groups_dx, .fuses = opencl_always, .halves = opencl_always,
+     .plan = clade_opencl_implicit_conv2d_dx, .factors = true},
     {"depthwise", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_depthwise_dx_can,
      .halves = opencl_always, .plan = clade_opencl_depthwise_dx},
     {"direct", OPENCL_EXACT | OPENCL_PLAIN, .can = clade_opencl_direct_dx_can,

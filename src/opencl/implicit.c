@@ -55,22 +55,24 @@ static const char *if_wide(const opencl_plan *plan, const clade_tensor *t, const
 
 /* A convolution, one phase of an input gradient, or a dense layer, by what the direct kernels are
  * told of it; weights are read where they are. With `index` (which may be absent) the results are
- * those of 2 × 2 maxima, which job's out_h and out_w count. */
+ * those of 2 × 2 maxima, which job's out_h and out_w count; an input gradient takes x apart by it.
+ */
 static void run_product(opencl_plan *plan, const conv_job *job, clade_products products,
                         const clade_tensor *x, const clade_tensor *w,
                         const opencl_epilogue *epilogue, const clade_tensor *y,
                         const clade_tensor *index)
 {
     const clade_tensor none = {0};
+    const bool pool = index && !job->backward;
     opencl_product p = {
-        .rows = index ? 4 * (int64_t)job->images * job->out_h * job->out_w
+        .rows = pool ? 4 * (int64_t)job->images * job->out_h * job->out_w
                       : (int64_t)job->images * job->row.count * job->column.count,
         .columns = job->cout,
         .count = job->groups,
         .a_aligned = opencl_aligned(job->cin, x->offset),
         .b_aligned = opencl_aligned(job->cout, w->offset),
         .c_aligned = opencl_aligned(job->cout, y->offset),
-        .windows = index,
+        .windows = pool,
         .products = products,
         .stored = plan->stored,
     };
@@ -79,9 +81,9 @@ static void run_product(opencl_plan *plan, const conv_job *job, clade_products p
     if (job->backward)
         p.a_aligned = p.b_aligned = p.a_aligned && opencl_aligned(job->cin, w->offset);
     char options[80];
-    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d%s%s", epilogue->act,
-             index != NULL, job->backward, if_wide(plan, x, " -DX_F32"),
-             index ? "" : if_wide(plan, y, " -DY_F32"));
+    snprintf(options, sizeof options, "-DACT=%d -DPOOL=%d -DBACKWARD=%d -DUNPOOL=%d%s%s",
+             epilogue->act, pool, job->backward, index && !pool, if_wide(plan, x, " -DX_F32"),
+             pool ? "" : if_wide(plan, y, " -DY_F32"));
     const char *kernel = products ? "conv_matrix" : "conv_implicit";
     opencl_launch l = clade_opencl_product_begin(plan, &p, kernel, kernel, options);
     clade_opencl_tensor(&l, x);
@@ -89,7 +91,7 @@ static void run_product(opencl_plan *plan, const conv_job *job, clade_products p
     clade_opencl_epilogue(&l, epilogue);
     clade_opencl_tensor(&l, y);
     clade_opencl_tensor(&l, index ? index : &none);
-    clade_opencl_i32(&l, index && clade_tensor_present(index));
+    clade_opencl_i32(&l, pool && clade_tensor_present(index));
     clade_opencl_struct(&l, job, sizeof *job);
     clade_opencl_product_run(&l, &p);
 }
@@ -107,14 +109,14 @@ static void plan_conv2d(opencl_plan *plan, const clade_conv2d_args *a, const ope
 static void plan_conv2d_dx(opencl_plan *plan, const clade_conv2d_dx_args *a,
                            const opencl_fusion *fusion, clade_products products)
 {
-    (void)fusion;
     conv_geometry g = CONV_GEOMETRY(a);
     const opencl_epilogue plain = {0};
     conv_job job = clade_opencl_conv_dx_job(a);
     for (int32_t i = 0; i < conv_phases(&g, &a->dx, 0) && !plan->status; i++)
         for (int32_t k = 0; k < conv_phases(&g, &a->dx, 1) && !plan->status; k++) {
             clade_opencl_conv_dx_phase(a, i, k, &job);
-            run_product(plan, &job, products, &a->dy, &a->w, &plain, &a->dx, NULL);
+            run_product(plan, &job, products, &a->dy, &a->w, &plain, &a->dx,
+                        fusion ? fusion->index : NULL);
         }
 }
 
