@@ -42,7 +42,7 @@ FLOORS = {
         "broadcast cache context error family grid library limits matrix_units memory plan profile program source tile tree vendors",
         "activation adjust attention by_gemm cast conv conv_direct conv_dw conv_job conv_pool copy dense "
         "dense_split depthwise dropout elementwise gemm gemm_none group_norm image implicit index layer_norm loss lrn matrix norm ops optim pool "
-        "product reduce table upsample winograd",
+        "product reduce table upsample winograd winograd_choice",
         "algorithm devices opencl peak tuning_cache",
     ],
 }

@@ -14,9 +14,10 @@ static bool no_groups(const opencl_context *cl, const clade_args *args)
 
 /* Matrix units come first, where the call may use them: they multiply ten times as fast as what
  * comes next. Then Winograd's tiles, as a result then takes 2.25 multiplications for each channel,
- * not 9. Then, on narrow cores, implicit products: what im2col writes and reads again, 9 times the
- * images for 3×3, they read from caches, so that a layer has as many times the flops for each byte
- * of memory. On wide cores a barrier costs a loop. */
+ * not 9; on narrow cores, where they take several launches, if that saves time. Then, on narrow
+ * cores, implicit products: what im2col writes and reads again, 9 times the images for 3×3, they
+ * read from caches, so that a layer has as many times the flops for each byte of memory. On wide
+ * cores a barrier costs a loop. */
 static const opencl_algorithm conv2d[] = {
     {"matrix", 0, .can = clade_opencl_matrix_conv2d_can, .suits = no_groups, .fuses = opencl_always,
      .halves = opencl_always, .plan = clade_opencl_matrix_conv2d, .factors = true},
@@ -24,8 +25,8 @@ static const opencl_algorithm conv2d[] = {
      .fuses = opencl_always, .halves = clade_opencl_acts_conv2d, .plan = clade_opencl_winograd_wide,
      .factors = true},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW, .can = clade_opencl_winograd_can,
-     .fuses = opencl_always, .halves = clade_opencl_acts_conv2d,
-     .plan = clade_opencl_winograd_narrow, .factors = true},
+     .suits = clade_opencl_winograd_suits, .fuses = opencl_always,
+     .halves = clade_opencl_acts_conv2d, .plan = clade_opencl_winograd_narrow, .factors = true},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_can,
      .suits = no_groups, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_implicit_conv2d, .factors = true},
@@ -52,8 +53,9 @@ static const opencl_algorithm conv2d_dx[] = {
      .can = clade_opencl_winograd_dx_can, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_winograd_wide_dx, .factors = true},
     {"winograd", OPENCL_EXACT | OPENCL_EXACT_ONLY | OPENCL_NARROW,
-     .can = clade_opencl_winograd_dx_can, .fuses = opencl_always, .halves = opencl_always,
-     .plan = clade_opencl_winograd_narrow_dx, .factors = true},
+     .can = clade_opencl_winograd_dx_can, .suits = clade_opencl_winograd_dx_suits,
+     .fuses = opencl_always, .halves = opencl_always, .plan = clade_opencl_winograd_narrow_dx,
+     .factors = true},
     {"implicit", OPENCL_EXACT | OPENCL_NARROW, .can = clade_opencl_implicit_conv2d_dx_can,
      .suits = no_groups_dx, .fuses = opencl_always, .halves = opencl_always,
      .plan = clade_opencl_implicit_conv2d_dx, .factors = true},

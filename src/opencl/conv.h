@@ -101,6 +101,10 @@ opencl_planner clade_opencl_winograd_wide, clade_opencl_winograd_wide_dx,
     clade_opencl_winograd_wide_dw, clade_opencl_winograd_narrow, clade_opencl_winograd_narrow_dx,
     clade_opencl_winograd_narrow_dw;
 
+/* Do they take less time than implicit products, on narrow cores? In winograd_choice.c. */
+opencl_predicate clade_opencl_winograd_suits, clade_opencl_winograd_dx_suits,
+    clade_opencl_winograd_dw_suits;
+
 /* ---- CLBlast's matrix products, in by_gemm.c ---- */
 
 opencl_predicate clade_opencl_by_gemm_can, clade_opencl_by_gemm_dx_can, clade_opencl_by_gemm_dw_can,

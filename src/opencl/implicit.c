@@ -66,7 +66,7 @@ static void run_product(opencl_plan *plan, const conv_job *job, clade_products p
     const bool pool = index && !job->backward;
     opencl_product p = {
         .rows = pool ? 4 * (int64_t)job->images * job->out_h * job->out_w
-                      : (int64_t)job->images * job->row.count * job->column.count,
+                     : (int64_t)job->images * job->row.count * job->column.count,
         .columns = job->cout,
         .count = job->groups,
         .a_aligned = opencl_aligned(job->cin, x->offset),

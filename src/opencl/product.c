@@ -4,6 +4,7 @@
 #include "opencl/program.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 
 /* A group's results, a work-item's, and the steps at a time (kernels/product.clh). */
@@ -53,6 +54,12 @@ bool clade_opencl_product_can(const opencl_context *cl, clade_products products)
 {
     return products ? clade_opencl_matrix_can(cl, products)
                     : choose(cl, &(opencl_product){.windows = true}) != NULL;
+}
+
+double clade_opencl_product_cycles(const opencl_context *cl, const opencl_product *p, double steps)
+{
+    const opencl_product_tile *t = choose(cl, p);
+    return t ? steps * cost_of(cl, t, p) : HUGE_VAL;
 }
 
 static void choose_tile(const opencl_context *cl, opencl_product *p, char *options, size_t size)

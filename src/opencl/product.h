@@ -19,6 +19,9 @@ typedef struct opencl_product {
 /* Are the device's work-groups large enough? And has it, for products of other factors than
  * float32, in fast math, a matrix unit? */
 bool clade_opencl_product_can(const opencl_context *cl, clade_products products);
+/* Cycles that products by fma take where each result has `steps` steps, as the choice of their tile
+ * counts them: for comparing algorithms. */
+double clade_opencl_product_cycles(const opencl_context *cl, const opencl_product *p, double steps);
 /* Chooses a tile and begins a launch of `kernel` compiled for it, with `more` options. */
 opencl_launch clade_opencl_product_begin(opencl_plan *plan, opencl_product *p, const char *family,
                                          const char *kernel, const char *more);

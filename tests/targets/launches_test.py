@@ -15,9 +15,9 @@ from checks import check, finish
 NETS = "horses-or-humans", "cats-dogs-64", "cifar10", "cats-dogs-dropout"
 # by math, precision and CLADE_MATRIX_UNIT
 LAUNCHES = {("exact", "float32", "none"): (132, 24, 27, 78),
-            ("fast", "float32", "none"): (134, 25, 29, 80),
-            ("fast", "mixed_bfloat16", "none"): (146, 31, 33, 90),
-            ("fast", "mixed_bfloat16", "emulated-mma"): (49, 25, 27, 42)}
+            ("fast", "float32", "none"): (68, 18, 22, 80),
+            ("fast", "mixed_bfloat16", "none"): (80, 24, 26, 90),
+            ("fast", "mixed_bfloat16", "emulated-mma"): (43, 24, 26, 39)}
 
 
 def main():
