@@ -9,6 +9,8 @@
 #define LABELS TENSOR(int, label), TENSOR(float, soft), int dense
 #define CLASS (dense ? 0 : OF_ROW(label))
 #define SOFT (dense ? ROW(soft) : 0)
+/* What the total's gradient is made of, and whether it is wanted. */
+#define SLOPE TENSOR(float, share), TENSOR(float, slope), int sloped
 /* Weights [2, c], and whether there are any. */
 #define WEIGHTS TENSOR(float, weight), int weighted
 #define WEIGHT (weighted ? weight + weight0 : 0)
@@ -65,10 +67,16 @@ kernel void log_softmax_dx(TENSOR(float, y), TENSOR(float, dy), TENSOR(float, dx
     FOR_EACH_ROW log_softmax_dx_row(ROW(y), ROW(dy), ROW(dx), C, accumulate, memory);
 }
 
-kernel void softmax_xent(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss),
+/* A work-item's part of the slope is of the y that it has written itself. */
+kernel void softmax_xent(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss), SLOPE,
                          float smoothing, int c, ELEMENTS)
 {
-    FOR_EACH_ROW ROW_PUT(loss, xent_row(ROW(x), CLASS, SOFT, ROW(y), C, smoothing, memory));
+    FOR_EACH_ROW
+    {
+        ROW_PUT(loss, xent_row(ROW(x), CLASS, SOFT, ROW(y), C, smoothing, memory));
+        if (sloped)
+            xent_dx_row(ROW(y), CLASS, SOFT, OF_ROW(share), ROW(slope), C, smoothing, 0, memory);
+    }
 }
 
 kernel void softmax_xent_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENSOR(float, dx),
@@ -78,10 +86,14 @@ kernel void softmax_xent_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENS
     xent_dx_row(ROW(y), CLASS, SOFT, OF_ROW(dloss), ROW(dx), C, smoothing, accumulate, memory);
 }
 
-kernel void sigmoid_bce(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss),
+kernel void sigmoid_bce(TENSOR(float, x), LABELS, TENSOR(float, y), TENSOR(float, loss), SLOPE,
                         float smoothing, int c, ELEMENTS)
 {
-    FOR_EACH_ROW ROW_PUT(loss, bce_row(ROW(x), CLASS, SOFT, ROW(y), C, smoothing, memory));
+    FOR_EACH_ROW
+    {
+        ROW_PUT(loss, bce_row(ROW(x), CLASS, SOFT, ROW(y), C, smoothing, memory));
+        if (sloped) bce_dx_row(ROW(y), CLASS, SOFT, OF_ROW(share), ROW(slope), C, smoothing, 0);
+    }
 }
 
 kernel void sigmoid_bce_dx(TENSOR(float, y), LABELS, TENSOR(float, dloss), TENSOR(float, dx),

@@ -240,6 +240,8 @@ const conform_fault clade_faults[] = {
     PARAM(log_softmax_dx, "dx", "accumulate-ignored", SET, "accumulate", 0, 0),
     PARAM(softmax_xent, "forward", "smoothing-ignored", ADD, "smoothing", 0, 0.01),
     SLOT(softmax_xent, "forward", "loss-of-last-row-unwritten", KEEP_TAIL, "loss", 0),
+    SLOT(softmax_xent, "forward", "slope-of-last-row-unwritten", KEEP_TAIL, "slope", 0),
+    SLOT(sigmoid_bce, "forward", "slope-doubled", SCALE, "slope", 2),
     PARAM(softmax_xent_dx, "dx", "smoothing-ignored", ADD, "smoothing", 0, 0.01),
     SLOT(sigmoid_bce_dx, "dx", "doubled", SCALE, "dx", 2),
     PARAM(softmax_focal, "forward", "gamma-one-less", ADD, "gamma", 0, -0.01),

@@ -10,7 +10,7 @@ enum { block = 2048 };
 typedef struct rows {
     const float *x, *target, *dloss, *dense, *weights;
     const int32_t *label;
-    float *y, *loss;
+    float *y, *loss, *slope;
     size_t c;
     float smoothing, gamma, alpha, delta;
     int accumulate;
@@ -38,13 +38,13 @@ static clade_status run_rows(cpu_context *cpu, const rows *r, const clade_tensor
     return CLADE_OK;
 }
 
-/* Defines NAME_rows, which does BODY for each row i that begins at element `at`. */
-#define ROWS(name, body)                                                                           \
+/* Defines NAME_rows, which does what is given for each row i that begins at element `at`. */
+#define ROWS(name, ...)                                                                            \
     static void name##_rows(const void *user, size_t first, size_t end)                            \
     {                                                                                              \
         const rows *r = user;                                                                      \
         const int c = (int)r->c;                                                                   \
-        for (size_t i = first, at = i * r->c; i < end; i++, at += r->c) body;                      \
+        for (size_t i = first, at = i * r->c; i < end; i++, at += r->c) __VA_ARGS__;               \
     }
 #define CLASS (r->label ? r->label[i] : 0)
 #define DENSE (r->dense ? r->dense + at : NULL)
@@ -53,10 +53,18 @@ ROWS(softmax, softmax_row(r->x + at, r->y + at, c, loss_max(r->x + at, c, 0), 0)
 ROWS(softmax_dx, softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate, 0))
 ROWS(log_softmax, log_softmax_row(r->x + at, r->y + at, c, 0))
 ROWS(log_softmax_dx, log_softmax_dx_row(r->x + at, r->target + at, r->y + at, c, r->accumulate, 0))
-ROWS(xent, r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0))
+ROWS(xent, {
+    r->loss[i] = xent_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0);
+    if (r->slope)
+        xent_dx_row(r->y + at, CLASS, DENSE, r->dloss[i], r->slope + at, c, r->smoothing, 0, 0);
+})
 ROWS(xent_dx, xent_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing,
                           r->accumulate, 0))
-ROWS(bce, r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0))
+ROWS(bce, {
+    r->loss[i] = bce_row(r->x + at, CLASS, DENSE, r->y + at, c, r->smoothing, 0);
+    if (r->slope)
+        bce_dx_row(r->y + at, CLASS, DENSE, r->dloss[i], r->slope + at, c, r->smoothing, 0);
+})
 ROWS(bce_dx,
      bce_dx_row(r->x + at, CLASS, DENSE, r->dloss[i], r->y + at, c, r->smoothing, r->accumulate))
 ROWS(focal, r->loss[i] = focal_row(r->x + at, CLASS, DENSE, r->y + at, c, r->gamma, r->alpha,
@@ -128,6 +136,8 @@ static clade_status softmax_xent(void *context, const clade_args *args, const cl
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
     r.loss = clade_tensor_host(&a->loss);
+    r.dloss = cpu_host(&a->share);
+    r.slope = cpu_host(&a->slope);
     return run_rows(context, &r, &a->x, xent_rows);
 }
 
@@ -153,6 +163,8 @@ static clade_status sigmoid_bce(void *context, const clade_args *args, const cla
     set_label(&r, &a->label, a->smoothing);
     r.y = clade_tensor_host(&a->y);
     r.loss = clade_tensor_host(&a->loss);
+    r.dloss = cpu_host(&a->share);
+    r.slope = cpu_host(&a->slope);
     return run_rows(context, &r, &a->x, bce_rows);
 }
 

@@ -109,6 +109,27 @@ static bool is_focal(const clade_build *build, clade_tensor *weight, clade_loss_
     return weighted || b->loss == CLADE_LOSS_BINARY_FOCAL;
 }
 
+/* The weight of each loss in the total, that of float16 scaled. */
+static clade_tensor shares(clade_build *build)
+{
+    const clade_blueprint *b = build->blueprint;
+    const clade_tensor share = clade_build_rows(build, &b->weight);
+    if (!clade_tensor_present(&b->loss_scale)) return share;
+    const clade_tensor scaled = clade_build_float(build, &share);
+    CLADE_BUILD_CALL(build, b->graph->count - 1, mul, .a = share, .b = b->loss_scale, .y = scaled);
+    return scaled;
+}
+
+/* Of the losses that give their gradient with them: what they need for it. */
+static void with_slope(clade_build *build, clade_tensor *share, clade_tensor *slope)
+{
+    int32_t accumulate;
+    *share = *slope = (clade_tensor){0};
+    if (build->pass != CLADE_PASS_TRAIN || build->blueprint->watch) return;
+    *share = shares(build);
+    *slope = clade_build_gradient(build, build->blueprint->graph->count - 1, &accumulate);
+}
+
 void clade_loss_forward(clade_build *build)
 {
     const clade_blueprint *b = build->blueprint;
@@ -116,7 +137,7 @@ void clade_loss_forward(clade_build *build)
     clade_build_node *node = &build->node[last];
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor y = clade_build_rows(build, &b->output);
-    clade_tensor loss = clade_build_rows(build, &b->losses), weight;
+    clade_tensor loss = clade_build_rows(build, &b->losses), weight, share, slope;
     clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
     if (clade_loss_takes_numbers(b->loss))
         build->target = b->soft_labels && b->label_smoothing == 0 ? label : one_hot(build, last);
@@ -124,17 +145,22 @@ void clade_loss_forward(clade_build *build)
     case CLADE_LOSS_BINARY_CROSSENTROPY:
     case CLADE_LOSS_BINARY_FOCAL:
     case CLADE_LOSS_ORDINAL:
-        if (is_focal(build, &weight, &n))
+        if (is_focal(build, &weight, &n)) {
             CLADE_BUILD_CALL(build, last, sigmoid_focal, .x = node->y, .label = label,
                              .weight = weight, .y = y, .loss = loss, .gamma = n.gamma,
                              .alpha = n.alpha, .smoothing = b->label_smoothing);
-        else
-            CLADE_BUILD_CALL(build, last, sigmoid_bce, .x = node->y, .label = label, .y = y,
-                             .loss = loss, .smoothing = b->label_smoothing);
+            return;
+        }
+        with_slope(build, &share, &slope);
+        CLADE_BUILD_CALL(build, last, sigmoid_bce, .x = node->y, .label = label, .y = y,
+                         .loss = loss, .share = share, .slope = slope,
+                         .smoothing = b->label_smoothing);
         return;
     case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
+        with_slope(build, &share, &slope);
         CLADE_BUILD_CALL(build, last, softmax_xent, .x = node->y, .label = label, .y = y,
-                         .loss = loss, .smoothing = b->label_smoothing);
+                         .loss = loss, .share = share, .slope = slope,
+                         .smoothing = b->label_smoothing);
         return;
     case CLADE_LOSS_CATEGORICAL_FOCAL:
         CLADE_BUILD_CALL(build, last, softmax_focal, .x = node->y, .label = label, .y = y,
@@ -158,12 +184,8 @@ void clade_loss_backward(clade_build *build)
     int32_t last = b->graph->count - 1, accumulate;
     clade_tensor label = clade_build_rows(build, &b->label);
     clade_tensor y = clade_build_rows(build, &b->output);
-    clade_tensor dloss = clade_build_rows(build, &b->weight), weight;
-    if (clade_tensor_present(&b->loss_scale)) {
-        const clade_tensor scaled = clade_build_float(build, &dloss);
-        CLADE_BUILD_CALL(build, last, mul, .a = dloss, .b = b->loss_scale, .y = scaled);
-        dloss = scaled;
-    }
+    if (clade_tensor_present(&build->node[last].dy)) return; /* the loss gave it */
+    clade_tensor dloss = shares(build), weight;
     clade_tensor dx = clade_build_gradient(build, last, &accumulate);
     clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
     if (b->watch) { /* that of the labelled score */
@@ -175,17 +197,10 @@ void clade_loss_backward(clade_build *build)
     case CLADE_LOSS_BINARY_CROSSENTROPY:
     case CLADE_LOSS_BINARY_FOCAL:
     case CLADE_LOSS_ORDINAL:
-        if (is_focal(build, &weight, &n))
-            CLADE_BUILD_CALL(build, last, sigmoid_focal_dx, .y = y, .label = label,
-                             .weight = weight, .dloss = dloss, .dx = dx, .gamma = n.gamma,
-                             .alpha = n.alpha, .smoothing = b->label_smoothing);
-        else
-            CLADE_BUILD_CALL(build, last, sigmoid_bce_dx, .y = y, .label = label, .dloss = dloss,
-                             .dx = dx, .smoothing = b->label_smoothing);
-        return;
-    case CLADE_LOSS_CATEGORICAL_CROSSENTROPY:
-        CLADE_BUILD_CALL(build, last, softmax_xent_dx, .y = y, .label = label, .dloss = dloss,
-                         .dx = dx, .smoothing = b->label_smoothing);
+        is_focal(build, &weight, &n);
+        CLADE_BUILD_CALL(build, last, sigmoid_focal_dx, .y = y, .label = label, .weight = weight,
+                         .dloss = dloss, .dx = dx, .gamma = n.gamma, .alpha = n.alpha,
+                         .smoothing = b->label_smoothing);
         return;
     case CLADE_LOSS_CATEGORICAL_FOCAL:
         CLADE_BUILD_CALL(build, last, softmax_focal_dx, .y = y, .label = label, .dloss = dloss,

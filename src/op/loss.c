@@ -1,7 +1,24 @@
 /* loss: cross-entropies, their gradients, and the count of right answers. */
 #include "op/labels.h"
 
+#include <stdlib.h>
+
 /* ---- shapes ---- */
+
+/* The weights of rows' losses and the gradient of scores x, which go together. */
+static clade_status check_slope(clade_op op, const clade_tensor *x, const clade_tensor *share,
+                                clade_tensor *slope)
+{
+    const bool wanted = clade_tensor_present(slope);
+    if (wanted && !clade_tensor_present(share))
+        return clade_fail(CLADE_EINVAL, "%s: share is missing, expected with slope",
+                          clade_op_describe(op)->name);
+    clade_status status = CLADE_OK;
+    if (clade_tensor_present(share))
+        status = clade_expect_shape(op, "share", share, CLADE_F32, 1, x->dim);
+    if (status || !wanted) return status;
+    return clade_expect_shape(op, "slope", slope, CLADE_F32, 2, x->dim);
+}
 
 static clade_status shape_softmax_xent(clade_args *args)
 {
@@ -9,7 +26,8 @@ static clade_status shape_softmax_xent(clade_args *args)
     const clade_op op = CLADE_OP_softmax_xent;
     clade_status status = check_labels(op, "x", &a->x, &a->label, a->smoothing, false);
     if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
-    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    return status ? status : check_slope(op, &a->x, &a->share, &a->slope);
 }
 
 static clade_status shape_softmax_xent_dx(clade_args *args)
@@ -27,7 +45,8 @@ static clade_status shape_sigmoid_bce(clade_args *args)
     const clade_op op = CLADE_OP_sigmoid_bce;
     clade_status status = check_labels(op, "x", &a->x, &a->label, a->smoothing, true);
     if (!status) status = clade_infer_shape(op, "y", &a->y, CLADE_F32, 2, a->x.dim);
-    return status ? status : clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    if (!status) status = clade_infer_shape(op, "loss", &a->loss, CLADE_F32, 1, a->x.dim);
+    return status ? status : check_slope(op, &a->x, &a->share, &a->slope);
 }
 
 static clade_status shape_sigmoid_bce_dx(clade_args *args)
@@ -55,24 +74,6 @@ static clade_status shape_topk_count(clade_args *args)
 
 /* ---- references ---- */
 
-static void run_softmax_xent(const clade_args *args)
-{
-    const clade_softmax_xent_args *a = &args->softmax_xent;
-    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
-    const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
-    for (size_t i = 0; i < n; i++) {
-        const REAL *x = real_of(&a->x) + i * c;
-        REAL log_sum = real_log(probabilities(x, real_of(&a->y) + i * c, c)), max = largest(x, c);
-        row_sum s = {0};
-        for (size_t j = 0; j < c; j++) {
-            REAL t = label_at(&l, i, j, c);
-            /* a class that the label excludes costs nothing, however small its score */
-            if (t != 0) *lane_of(&s, j) = REAL_FMA(t, log_sum - (x[j] - max), *lane_of(&s, j));
-        }
-        real_of(&a->loss)[i] = is_wrong_class(&l, i, c) ? (REAL)NAN : total_of(&s);
-    }
-}
-
 static void run_softmax_xent_dx(const clade_args *args)
 {
     const clade_softmax_xent_dx_args *a = &args->softmax_xent_dx;
@@ -89,6 +90,58 @@ static void run_softmax_xent_dx(const clade_args *args)
             put(&dx[j], is_wrong_class(&l, i, c) ? (REAL)NAN : d, a->accumulate);
         }
     }
+}
+
+/* What makes the slope. */
+static clade_args softmax_xent_slope(const clade_softmax_xent_args *a)
+{
+    return (clade_args){.softmax_xent_dx = {.y = a->y,
+                                            .label = a->label,
+                                            .dloss = a->share,
+                                            .dx = a->slope,
+                                            .smoothing = a->smoothing}};
+}
+
+static void run_softmax_xent(const clade_args *args)
+{
+    const clade_softmax_xent_args *a = &args->softmax_xent;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, real_div(a->smoothing, (REAL)c));
+    for (size_t i = 0; i < n; i++) {
+        const REAL *x = real_of(&a->x) + i * c;
+        REAL log_sum = real_log(probabilities(x, real_of(&a->y) + i * c, c)), max = largest(x, c);
+        row_sum s = {0};
+        for (size_t j = 0; j < c; j++) {
+            REAL t = label_at(&l, i, j, c);
+            /* a class that the label excludes costs nothing, however small its score */
+            if (t != 0) *lane_of(&s, j) = REAL_FMA(t, log_sum - (x[j] - max), *lane_of(&s, j));
+        }
+        real_of(&a->loss)[i] = is_wrong_class(&l, i, c) ? (REAL)NAN : total_of(&s);
+    }
+    const clade_args slope = softmax_xent_slope(a);
+    if (clade_tensor_present(&a->slope)) run_softmax_xent_dx(&slope);
+}
+
+static void run_sigmoid_bce_dx(const clade_args *args)
+{
+    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
+    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
+    const labels l = labels_of(&a->label, a->smoothing, (REAL)0.5 * a->smoothing);
+    for (size_t i = 0; i < n; i++) {
+        REAL w = real_div(real_of(&a->dloss)[i], (REAL)c);
+        for (size_t j = 0; j < c; j++)
+            put(&real_of(&a->dx)[i * c + j],
+                w * (real_of(&a->y)[i * c + j] - binary_at(&l, i, j, c)), a->accumulate);
+    }
+}
+
+static clade_args sigmoid_bce_slope(const clade_sigmoid_bce_args *a)
+{
+    return (clade_args){.sigmoid_bce_dx = {.y = a->y,
+                                           .label = a->label,
+                                           .dloss = a->share,
+                                           .dx = a->slope,
+                                           .smoothing = a->smoothing}};
 }
 
 static void run_sigmoid_bce(const clade_args *args)
@@ -108,19 +161,8 @@ static void run_sigmoid_bce(const clade_args *args)
         }
         real_of(&a->loss)[i] = real_div(total_of(&s), (REAL)c);
     }
-}
-
-static void run_sigmoid_bce_dx(const clade_args *args)
-{
-    const clade_sigmoid_bce_dx_args *a = &args->sigmoid_bce_dx;
-    size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
-    const labels l = labels_of(&a->label, a->smoothing, (REAL)0.5 * a->smoothing);
-    for (size_t i = 0; i < n; i++) {
-        REAL w = real_div(real_of(&a->dloss)[i], (REAL)c);
-        for (size_t j = 0; j < c; j++)
-            put(&real_of(&a->dx)[i * c + j],
-                w * (real_of(&a->y)[i * c + j] - binary_at(&l, i, j, c)), a->accumulate);
-    }
+    const clade_args slope = sigmoid_bce_slope(a);
+    if (clade_tensor_present(&a->slope)) run_sigmoid_bce_dx(&slope);
 }
 
 /* The place of class `label` among the scores, from 0; c where a NaN leaves none. */
@@ -154,33 +196,6 @@ static void run_topk_count(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* The error of t (L − d), as in log_error: that of t; one rounding of the difference; the chain of
- * fma. */
-static void bound_softmax_xent(const clade_args *args, size_t slot, double *bound)
-{
-    const clade_softmax_xent_args *a = &args->softmax_xent;
-    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
-    for (size_t i = 0; i < n; i++) {
-        const double *x = doubles_of(&a->x) + i * c;
-        if (slot == 2) {
-            softmax_error(x, doubles_of(&a->y) + i * c, c, bound + i * c);
-            continue;
-        }
-        double max, log_sum = log_sum_of(x, c, &max), error = sum_error(x, c);
-        bound[i] = 0;
-        for (size_t j = 0; j < c; j++) {
-            double t = (1 - (double)a->smoothing) * label_value(&a->label, i, j, c) +
-                       (double)a->smoothing / (double)c;
-            if (t == 0) continue;
-            double d = x[j] - max, term = fabs(log_sum - d);
-            double local = log_error(d, log_sum, error);
-            bound[i] += fabs(t) * (1 + 0x1p-10) *
-                        (local + term * (clade_gamma(clade_row_roundings((int64_t)c)) +
-                                         CLADE_UNIT * (LABEL_UNITS + 1)));
-        }
-    }
-}
-
 /* dloss (y Σt − t): the errors of t and of the sum; one rounding each of the fma, the product and
  * the addition to dx. */
 static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *bound)
@@ -210,37 +225,53 @@ static void bound_softmax_xent_dx(const clade_args *args, size_t slot, double *b
     }
 }
 
-/* y: the sigmoid. loss: |x| w + log(1 + e): w is a label or 1 minus a
- * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm
- * has its own error and that of an fma; then the fma, the additions and the division by c, which as
- * a float is rounded. */
-static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound)
+/* Of the slope: that of softmax_xent_dx, and what y's error makes in it. */
+static void bound_softmax_xent_slope(const clade_softmax_xent_args *a, double *bound)
 {
-    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    const clade_args slope = softmax_xent_slope(a);
     size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
-    const double s = (double)a->smoothing;
+    double *of_y = malloc(c * sizeof *of_y);
+    bound_softmax_xent_dx(&slope, 3, bound);
     for (size_t i = 0; i < n; i++) {
-        double sum = 0, error = 0;
-        for (size_t j = 0; j < c; j++) {
-            double x = doubles_of(&a->x)[i * c + j];
-            if (slot == 2) {
-                bound[i * c + j] = SIGMOID_UNITS * CLADE_UNIT / (1 + exp(-x)) + TINY;
-                continue;
-            }
-            double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
-            double w = x < 0 ? t : 1 - t, l = log1p(exp(-fabs(x)));
-            double of_w = (x < 0 ? 0 : fabs(w)) + BINARY_UNITS * fabs(t);
-            double units = (2 * EXP_UNITS + 1) * l;
-            /* an exact 0 or 1 is not rounded, so that an infinite x costs what the oracle says */
-            if (w != 0) units += fabs(x) * of_w + fabs(x) * fabs(w) + l;
-            double term = w != 0 ? fabs(x) * fabs(w) + l : l;
-            sum += term;
-            error += CLADE_UNIT * units + TINY;
+        double weight = 0;
+        if (of_y) softmax_error(doubles_of(&a->x) + i * c, doubles_of(&a->y) + i * c, c, of_y);
+        for (size_t j = 0; j < c; j++)
+            weight += fabs((1 - (double)a->smoothing) * label_value(&a->label, i, j, c) +
+                           (double)a->smoothing / (double)c);
+        weight *= fabs(doubles_of(&a->share)[i]) * (1 + 0x1p-10);
+        for (size_t j = 0; j < c; j++) bound[i * c + j] += of_y ? weight * of_y[j] : INFINITY;
+    }
+    free(of_y);
+}
+
+/* The error of t (L − d), as in log_error: that of t; one rounding of the difference; the chain of
+ * fma. */
+static void bound_softmax_xent(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_softmax_xent_args *a = &args->softmax_xent;
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    if (slot == 5) {
+        bound_softmax_xent_slope(a, bound);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const double *x = doubles_of(&a->x) + i * c;
+        if (slot == 2) {
+            softmax_error(x, doubles_of(&a->y) + i * c, c, bound + i * c);
+            continue;
         }
-        if (slot == 2) continue;
-        bound[i] = (error + sum * (clade_gamma(clade_row_roundings((int64_t)c)) +
-                                   (DIV_UNITS + 1) * CLADE_UNIT)) /
-                   (double)c * (1 + 0x1p-10);
+        double max, log_sum = log_sum_of(x, c, &max), error = sum_error(x, c);
+        bound[i] = 0;
+        for (size_t j = 0; j < c; j++) {
+            double t = (1 - (double)a->smoothing) * label_value(&a->label, i, j, c) +
+                       (double)a->smoothing / (double)c;
+            if (t == 0) continue;
+            double d = x[j] - max, term = fabs(log_sum - d);
+            double local = log_error(d, log_sum, error);
+            bound[i] += fabs(t) * (1 + 0x1p-10) *
+                        (local + term * (clade_gamma(clade_row_roundings((int64_t)c)) +
+                                         CLADE_UNIT * (LABEL_UNITS + 1)));
+        }
     }
 }
 
@@ -264,6 +295,48 @@ static void bound_sigmoid_bce_dx(const clade_args *args, size_t slot, double *bo
     }
 }
 
+/* y: the sigmoid. loss: |x| w + log(1 + e): w is a label or 1 minus a
+ * label, e an exponential (whose error shows in the logarithm at most as much) and the logarithm
+ * has its own error and that of an fma; then the fma, the additions and the division by c, which as
+ * a float is rounded. slope: that of sigmoid_bce_dx and y's error. */
+static void bound_sigmoid_bce(const clade_args *args, size_t slot, double *bound)
+{
+    const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
+    const clade_args slope = sigmoid_bce_slope(a);
+    size_t n = (size_t)a->x.dim[0], c = (size_t)a->x.dim[1];
+    const double s = (double)a->smoothing;
+    if (slot == 5) bound_sigmoid_bce_dx(&slope, 3, bound);
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0, error = 0;
+        for (size_t j = 0; j < c; j++) {
+            double x = doubles_of(&a->x)[i * c + j];
+            const double of_y = SIGMOID_UNITS * CLADE_UNIT / (1 + exp(-x)) + TINY;
+            if (slot == 2) {
+                bound[i * c + j] = of_y;
+                continue;
+            }
+            if (slot == 5) {
+                bound[i * c + j] +=
+                    fabs(doubles_of(&a->share)[i]) / (double)c * of_y * (1 + 0x1p-10);
+                continue;
+            }
+            double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
+            double w = x < 0 ? t : 1 - t, l = log1p(exp(-fabs(x)));
+            double of_w = (x < 0 ? 0 : fabs(w)) + BINARY_UNITS * fabs(t);
+            double units = (2 * EXP_UNITS + 1) * l;
+            /* an exact 0 or 1 is not rounded, so that an infinite x costs what the oracle says */
+            if (w != 0) units += fabs(x) * of_w + fabs(x) * fabs(w) + l;
+            double term = w != 0 ? fabs(x) * fabs(w) + l : l;
+            sum += term;
+            error += CLADE_UNIT * units + TINY;
+        }
+        if (slot != 3) continue;
+        bound[i] = (error + sum * (clade_gamma(clade_row_roundings((int64_t)c)) +
+                                   (DIV_UNITS + 1) * CLADE_UNIT)) /
+                   (double)c * (1 + 0x1p-10);
+    }
+}
+
 static void bound_topk_count(const clade_args *args, size_t slot, double *bound)
 {
     (void)args, (void)slot;
@@ -284,6 +357,8 @@ static const clade_case softmax_xent_cases[] = {
     {CASE_FULL, "uniform", "x=3x17 label=3 smoothing=1"},
     {CASE_FULL, "thousand", "x=3x1000 label=3"},
     {CASE_FULL, "rows", "x=517x5 label=517 smoothing=0.05"},
+    {CASE_QUICK, "slope", "x=7x10 label=7 share=7"},
+    {CASE_QUICK, "slope-dense", "x=3x131 label:f32=3x131 share=3 smoothing=0.1"},
     {CASE_TIMED, "training", "x=256x1000 label=256"},
 };
 
@@ -297,6 +372,8 @@ static const clade_case sigmoid_bce_cases[] = {
     {CASE_FULL, "one", "x=1x1 label:f32=1x1 smoothing=1"},
     {CASE_FULL, "wide", "x=2x1000 label:f32=2x1000"},
     {CASE_FULL, "rows", "x=517x2 label:f32=517x2 smoothing=0.05"},
+    {CASE_QUICK, "slope", "x=33x1 label=33 share=33"},
+    {CASE_QUICK, "slope-dense", "x=5x67 label:f32=5x67 share=5 smoothing=0.1"},
     {CASE_TIMED, "training", "x=1024x1 label=1024"},
 };
 

@@ -106,14 +106,18 @@ static void log_softmax_dx(opencl_plan *plan, const clade_args *args)
     of_rows_dx(begin(plan, "log_softmax_dx", &a->y), &a->y, &a->dy, &a->dx, a->accumulate);
 }
 
-/* A loss by labels: the probabilities y of scores x, and each row's loss. */
+/* A loss by labels: the probabilities y of scores x, each row's loss, and SLOPE. */
 static void labelled(opencl_launch l, const clade_tensor *x, const clade_tensor *label,
-                     const clade_tensor *y, const clade_tensor *loss, float smoothing)
+                     const clade_tensor *y, const clade_tensor *loss, const clade_tensor *share,
+                     const clade_tensor *slope, float smoothing)
 {
     clade_opencl_tensor(&l, x);
     label_arguments(&l, label);
     clade_opencl_tensor(&l, y);
     clade_opencl_tensor(&l, loss);
+    clade_opencl_tensor(&l, share);
+    clade_opencl_tensor(&l, slope);
+    clade_opencl_i32(&l, clade_tensor_present(slope));
     clade_opencl_f32(&l, smoothing);
     run_rows(&l, x);
 }
@@ -134,7 +138,8 @@ static void labelled_dx(opencl_launch l, const clade_tensor *y, const clade_tens
 static void softmax_xent(opencl_plan *plan, const clade_args *args)
 {
     const clade_softmax_xent_args *a = &args->softmax_xent;
-    labelled(begin(plan, "softmax_xent", &a->x), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
+    labelled(begin(plan, "softmax_xent", &a->x), &a->x, &a->label, &a->y, &a->loss, &a->share,
+             &a->slope, a->smoothing);
 }
 
 static void softmax_xent_dx(opencl_plan *plan, const clade_args *args)
@@ -147,7 +152,8 @@ static void softmax_xent_dx(opencl_plan *plan, const clade_args *args)
 static void sigmoid_bce(opencl_plan *plan, const clade_args *args)
 {
     const clade_sigmoid_bce_args *a = &args->sigmoid_bce;
-    labelled(begin(plan, "sigmoid_bce", &a->x), &a->x, &a->label, &a->y, &a->loss, a->smoothing);
+    labelled(begin(plan, "sigmoid_bce", &a->x), &a->x, &a->label, &a->y, &a->loss, &a->share,
+             &a->slope, a->smoothing);
 }
 
 static void sigmoid_bce_dx(opencl_plan *plan, const clade_args *args)
