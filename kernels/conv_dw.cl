@@ -200,7 +200,7 @@ kernel void conv_db_part(TENSOR(const float, dy), TENSOR(float, parts), conv_dw_
 }
 
 /* Adds the chunks in order: rows of [k] results from rows of [groups lanes], n results of dw, then
- * `biases` of db. One work-item per result; dw may be the first chunk. */
+ * `biases` of db. One work-item per result. */
 kernel void conv_add_parts(TENSOR(const float, parts), TENSOR(float, dw),
                            TENSOR(const float, db_parts), TENSOR(float, db), ulong n, uint biases,
                            ulong chunk_step, ulong db_step, int chunks, uint k, uint kg, uint lanes,

@@ -12,7 +12,7 @@
  * resident, enough to hide the loads. Those that wait for nothing share a launch: sources and
  * filters, sources and gradients. The products at the 36 points are 36 matrix products over c (or
  * tiles), one launch of product.cl. The sums of a weight gradient's chunks are added with a
- * work-item for each of them, before the few that transform what is left.
+ * work-item for each of them, by the groups that then transform the totals.
  *
  * For a tile u and m are 144 (c + k) bytes, written once and read once, and its 16 results by taps
  * would be 288 c k flops: tiles are faster where c k / (c + k) is more than the flops that a device
@@ -40,8 +40,18 @@ INLINE void filter(const winograd_job *job, global const stored_factor *w, int i
                     step);
 }
 
-/* dw from the sums of all chunks, and db from those of db_chunks, [chunk][ks], in a row behind the
- * channels'; 0: there is no db. Grid: vector of filters, channel. */
+/* db of filter o from the sums of its chunks, [chunk][ks]. */
+INLINE void filter_bias(const winograd_job *job, global const float *sums, int chunks, int o,
+                        global float *db)
+{
+    const float sum = column_sum(sums + o, job->ks, chunks, 8);
+    db[o] = job->accumulate ? db[o] + sum : sum;
+}
+
+#if VW > 1
+
+/* dw from the sums of all chunks, and db from those of db_chunks, in a row behind the channels'; 0:
+ * there is no db. Grid: vector of filters, channel. */
 kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw),
                              TENSOR(const float, db_sums), TENSOR(float, db), int db_chunks,
                              winograd_job job)
@@ -52,13 +62,9 @@ kernel void conv_winograd_dw(TENSOR(const float, sums), TENSOR(float, dw),
         winograd_filter_gradient(&job, sums + sums0, i, first, dw + dw0);
         return;
     }
-    for (int o = first; o < min(first + VW, job.k); o++) {
-        const float sum = column_sum(db_sums + db_sums0 + o, job.ks, db_chunks, 8);
-        db[db0 + o] = job.accumulate ? db[db0 + o] + sum : sum;
-    }
+    for (int o = first; o < min(first + VW, job.k); o++)
+        filter_bias(&job, db_sums + db_sums0, db_chunks, o, db + db0);
 }
-
-#if VW > 1
 
 /* All filters. Grid: vector of filters, channel. */
 kernel void conv_winograd_filters(TENSOR(const stored_factor, w), TENSOR(float, to),
@@ -172,6 +178,34 @@ kernel void conv_winograd_db(TENSOR(const float, e), TENSOR(float, db), int chun
     global const float *from = e + e0 + ((long)WINOGRAD_SUM_POINT * job.block + first) * job.ks + o;
     db[db0 + (long)chunk * job.ks + o] =
         column_sum(from, job.ks, min(job.per_chunk, count - first), COLUMN_MOST);
+}
+
+/* dw and db, as above. A group has WINOGRAD_DW_FILTERS filters of a channel: its work-items add the
+ * chunks of their points, 36 for each that then transforms the totals, which lie in the place of
+ * the first chunk. Bytes of a filter and channel: 144 (chunks + 2) + 36. Grid: filters, channel,
+ * the latter in groups of 1. */
+kernel void conv_winograd_dw(TENSOR(float, sums), TENSOR(float, dw), TENSOR(const float, db_sums),
+                             TENSOR(float, db), int db_chunks, winograd_job job)
+{
+    const int first = get_group_id(0) * WINOGRAD_DW_FILTERS, i = get_group_id(1);
+    const int filters = min(WINOGRAD_DW_FILTERS, job.k - first);
+    const long row = (long)WINOGRAD_POINTS * job.ks;
+    winograd_job total = job;
+    total.chunks = 1;
+    sums += sums0;
+    for (int s = get_local_id(0); s < WINOGRAD_POINTS * WINOGRAD_DW_FILTERS && i < job.c;
+         s += get_local_size(0)) {
+        const int point = s / WINOGRAD_DW_FILTERS, f = s % WINOGRAD_DW_FILTERS;
+        global float *p = sums + i * row + (long)point * job.ks + first + f;
+        if (f < filters) *p = column_sum(p, row * job.cs, job.chunks, 8);
+    }
+    barrier(CLK_GLOBAL_MEM_FENCE);
+    for (int f = get_local_id(0); f < filters; f += get_local_size(0)) {
+        if (i < job.c)
+            winograd_filter_gradient(&total, sums, i, first + f, dw + dw0);
+        else
+            filter_bias(&job, db_sums + db_sums0, db_chunks, first + f, db + db0);
+    }
 }
 
 #endif

@@ -151,20 +151,20 @@ static winograd_job backward(const clade_args *args, const opencl_fusion *fusion
 
 /* ---- the weight gradient ---- */
 
-/* dw and db from the sums of all chunks, of dw `chunks`. */
-static void finish_dw(opencl_plan *plan, const winograd_job *job, const clade_conv2d_dw_args *a,
-                      const clade_tensor *sums, const clade_tensor *db_sums, int32_t chunks)
+/* Begins dw and db from the sums of all chunks: of all channels, and the bias as one more. */
+static opencl_launch begin_dw(opencl_plan *plan, const winograd_job *job,
+                              const clade_conv2d_dw_args *a, const clade_tensor *sums,
+                              const clade_tensor *db_sums, size_t *channels)
 {
-    winograd_job left = *job;
     const bool has_db = clade_tensor_present(&a->db);
-    left.chunks = chunks;
     opencl_launch l = begin(plan, "conv_winograd_dw");
     clade_opencl_tensor(&l, sums);
     clade_opencl_tensor(&l, &a->dw);
     clade_opencl_tensor(&l, db_sums);
     clade_opencl_tensor(&l, &a->db);
     clade_opencl_i32(&l, has_db ? job->chunks : 0);
-    run_plane(&l, &left, vectors_of(plan, job->k), (size_t)(job->c + has_db));
+    *channels = (size_t)(job->c + has_db);
+    return l;
 }
 
 static winograd_job weight_job(const clade_conv2d_dw_args *a, const opencl_fusion *fusion,
@@ -196,7 +196,9 @@ void clade_opencl_winograd_wide_dw(opencl_plan *plan, const clade_args *args,
     clade_opencl_tensor(&l, &db_sums);
     clade_opencl_tensor(&l, &blocks);
     run_plane(&l, &job, workers, 1);
-    finish_dw(plan, &job, a, &sums, &db_sums, job.chunks);
+    size_t channels;
+    l = begin_dw(plan, &job, a, &sums, &db_sums, &channels);
+    run_plane(&l, &job, vectors_of(plan, job.k), channels);
 }
 
 /* Where the passes of a weight gradient keep u, of the sources, e, of dy, and the sums. */
@@ -254,7 +256,6 @@ static void run_dw_passes(opencl_plan *plan, const winograd_job *w, const clade_
     run_plane(&l, w, (size_t)w->k, (size_t)chunks);
 }
 
-/* There are more work-items for adding up chunks than for the rest, 36 to one: that comes first. */
 void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
                                      const opencl_fusion *fusion)
 {
@@ -275,13 +276,13 @@ void clade_opencl_winograd_narrow_dw(opencl_plan *plan, const clade_args *args,
         int32_t left = job.tiles - first;
         run_dw_passes(plan, &job, a, &index, &memory, first, left < job.block ? left : job.block);
     }
-    if (job.chunks > 1) {
-        const conv_dw_job of_dw = {
-            .chunks = job.chunks, .k = job.k, .kg = job.k, .groups = 1, .lanes = job.ks};
-        clade_opencl_dw_add(plan, &of_dw, winograd_points * (uint64_t)job.cs, &memory.sums,
-                            &memory.sums, NULL, NULL);
-    }
-    finish_dw(plan, &job, a, &memory.sums, &memory.db_sums, 1);
+    size_t channels, items = 3 * 32; /* a third of a group's points */
+    if (items > plan->cl->group_size) items = plan->cl->group_size;
+    opencl_launch l = begin_dw(plan, &job, a, &memory.sums, &memory.db_sums, &channels);
+    clade_opencl_struct(&l, &job, sizeof job);
+    const size_t groups = (size_t)(job.k - 1) / WINOGRAD_DW_FILTERS + 1;
+    clade_opencl_run_grid(&l, 2, (const size_t[]){groups * items, channels},
+                          (const size_t[]){items, 1});
 }
 
 /* ---- for the tables ---- */
