@@ -31,8 +31,8 @@ clade_range clade_exchange_slice(const clade_exchange *exchange, size_t bucket);
 /* The sum of all ranks' gradients in a bucket, pairwise in the order of shards: this rank's slice
  * of it to its place in `sum` [gradients], which may be where its own lie. The bucket's tree is of
  * memory of clade_ranks_memory, what is lent to it, too: other ranks on this host read their slices
- * of it there, until the bucket has come back. Ranks on other hosts are sent the bucket's bytes,
- * and received, but for one part in as many as there are ranks. */
+ * of it there, until the bucket, or the batch's results, have come back. Ranks on other hosts are
+ * sent the bucket's bytes, and received, but for one part in as many as there are ranks. */
 clade_status clade_exchange_reduce(clade_exchange *exchange, clade_sharding batch, size_t bucket,
                                    float *sum);
 /* Everyone's slices of a bucket of values [parameters], in memory of clade_ranks_memory, to
