@@ -466,6 +466,8 @@ static const clade_case conv2d_cases[] = {
     {CASE_FULL, "pad-over-kernel", "x=1x3x3x2 w=2x2x2x3 b=3 pad=3,4,2,5"},
     {CASE_QUICK, "winograd-small", "x=1x8x8x16 w=3x3x16x16"},
     {CASE_QUICK, "winograd-small-same", "x=8x6x6x16 w=3x3x16x16 b=16 pad=1,1,1,1"},
+    /* too few tiles of results, not of x */
+    {CASE_QUICK, "winograd-too-small", "x=8x6x6x16 w=3x3x16x16 b=16"},
     {CASE_QUICK, "winograd", "x=2x10x10x16 w=3x3x16x16 b=16"},
     {CASE_QUICK, "winograd-same-odd", "x=4x9x11x17 w=3x3x17x19 b=19 pad=1,1,1,1 act=relu"},
     {CASE_QUICK, "winograd-uneven", "x=1x14x9x24 w=3x3x24x21 b=21 pad=0,2,1,0 act=silu"},

@@ -290,6 +290,7 @@ static const clade_case conv2d_maxpool_cases[] = {
     {CASE_QUICK, "1x1", "x=3x5x6x37 w=1x1x37x24 b=24 act=relu"},
     {CASE_QUICK, "groups", "x=2x6x7x6 w=3x3x3x10 b=10 pad=1,1,1,1 groups=2 act=relu"},
     {CASE_QUICK, "depthwise", "x=2x8x9x24 w=3x3x1x24 b=24 pad=1,1,1,1 groups=24 act=relu"},
+    {CASE_QUICK, "depthwise-odd-rows", "x=3x7x6x8 w=3x3x1x8 b=8 pad=1,1,1,1 groups=8 act=relu"},
     {CASE_FULL, "one-window", "x=3x6x5x3 w=5x4x3x10 b=10 act=relu"},
     {CASE_FULL, "1x1-wide", "x=1x4x18x1024 w=1x1x1024x20 b=20 act=relu"},
     {CASE_FULL, "wide", "x=1x6x263x3 w=3x3x3x16 b=16 act=relu"},

@@ -305,6 +305,7 @@ static const clade_case concat_cases[] = {
 
 static const clade_case split_cases[] = {
     {CASE_QUICK, "channels", "x=2x3x5x40 y=2x3x5x16 axis=3 start=8"},
+    {CASE_QUICK, "channels-amid", "x=2x3x5x40 y=2x3x5x16 axis=3 start=6"},
     {CASE_QUICK, "channels-first", "x=2x3x5x8 y=2x3x5x3 axis=3"},
     {CASE_FULL, "channels-last", "x=2x3x5x8 y=2x3x5x5 axis=3 start=3"},
     {CASE_FULL, "one-channel", "x=1x4x3x3 y=1x4x3x1 axis=3 start=1"},

@@ -328,6 +328,8 @@ static const clade_case maxpool2d_cases[] = {
     {CASE_FULL, "gaps", "x=3x11x10x8 index=3x4x3x8 window=2,1 stride=3,4"},
     {CASE_FULL, "uneven-window", "x=2x6x13x64 index=2x3x3x64 window=2,5 stride=2,4"},
     {CASE_QUICK, "even-padded", "x=2x8x8x16 index=2x5x5x16 window=2,2 pad=1,1,1,1"},
+    {CASE_QUICK, "two-same", "x=2x7x5x16 index=2x4x3x16 window=2,2 pad=0,0,1,1"},
+    {CASE_QUICK, "overlap-in-columns", "x=2x6x7x5 index=2x3x3x5 window=2,3 stride=2,2"},
     {CASE_FULL, "wide", "x=1x17x17x15 index=1x1x2x15 window=15,17 stride=9,7 pad=0,8,0,0"},
     {CASE_FULL, "layer", "x=4x37x37x32 index=4x18x18x32 window=2,2"},
     {CASE_TIMED, "training", "x=32x74x74x32 window=2,2"},
