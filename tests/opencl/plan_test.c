@@ -69,6 +69,35 @@ static void moving_workspace(clade_device *device)
     clade_call_release(&large);
 }
 
+/* A buffer may get the handle of one that is gone: then kernels are given the workspace again. */
+static opencl_functions driver;
+static int arguments;
+
+static cl_int CL_API_CALL count_argument(cl_kernel kernel, cl_uint number, size_t size,
+                                         const void *value)
+{
+    arguments++;
+    return driver.clSetKernelArg(kernel, number, size, value);
+}
+
+static void freed_buffer(clade_device *device)
+{
+    clade_call call = product(3, 7);
+    clade_buffer *other;
+    CHECK_OK(clade_call_prepare(device, &call));
+    CHECK_OK(clade_call_run(&call));
+    driver = clade_icd;
+    clade_icd.clSetKernelArg = count_argument;
+    CHECK_OK(clade_call_run(&call));
+    CHECK(arguments == 0);
+    CHECK_OK(clade_buffer_create(device, 4, &other));
+    clade_buffer_destroy(&other);
+    CHECK_OK(clade_call_run(&call));
+    CHECK(arguments == 2); /* written by one kernel, read by the other */
+    clade_icd = driver;
+    clade_call_release(&call);
+}
+
 /* w ← w − lr g, with another rate each time. */
 static void changing_step(clade_device *device)
 {
@@ -137,6 +166,7 @@ int main(int argc, char **argv)
     CHECK_OK(clade_device_open("opencl", NULL, &device));
     CHECK_OK(clade_buffer_create(device, room * sizeof(float), &memory));
     moving_workspace(device);
+    freed_buffer(device);
     changing_step(device);
     clade_buffer_destroy(&memory);
     clade_device_close(&device);

@@ -1,5 +1,5 @@
-/* Copies beside what is queued: reading at a point gives what was queued before it, and does not
- * wait for the rest; writing does not wait either, and loses nothing. */
+/* Copies beside what is queued: reading at a point waits for what was queued before it, and not for
+ * the rest; writing does not wait either, and loses nothing. */
 #define _POSIX_C_SOURCE 200809L
 #include "device.h"
 #include "test.h"
@@ -43,6 +43,14 @@ static void test_point(clade_device *device)
     CHECK(wrong == 0);
     printf("%.1f ms, of %.1f\n", 1e3 * at_point, 1e3 * all);
     CHECK(at_point < 0.75 * all);
+    wanted.args.fill.value = 8; /* planned anew, and queued behind the rest */
+    CHECK_OK(clade_call_prepare(device, &wanted));
+    for (int i = 0; i < fills; i++) CHECK_OK(clade_call_run(&later));
+    CHECK_OK(clade_call_run(&wanted));
+    CHECK_OK(clade_device_point(device, &point[0]));
+    CHECK_OK(clade_buffer_read_at(read, point[0], 0, values, sizeof values));
+    for (int i = 0; i < length; i++) wrong += values[i] != 8;
+    CHECK(wrong == 0);
     CHECK_OK(clade_device_point(device, &point[0]));
     CHECK_FAILS(clade_buffer_read_at(read, point[0], sizeof values, values, 4), CLADE_EINVAL,
                 "outside");
