@@ -20,6 +20,7 @@ MATRIX = ["conform-opencl-" + name for name in
            "xmx-16-float16", "xmx-16-tf32", "matrix-pooled")] + ["opencl-units"]
 # and with all of them
 GRADIENTS = ["--device cpu --mode grad"]
+NETS = ["--device opencl --mode nets"]
 LAYERS = ["--device cpu --mode layers", "--device cpu --mode nets"]
 
 # pattern, conform by family, conform, suites or tests of meson's; the first that matches counts
@@ -29,7 +30,7 @@ FITTING = [
     ("kernels/*", OPENCL, [], HALVES),
     ("src/cpu/*", CPU, [], CPU_HALVES),
     ("src/opencl/*matrix*", OPENCL, [], ["opencl", *MATRIX]),
-    ("src/opencl/*", OPENCL, [], ["opencl", *HALVES]),
+    ("src/opencl/*", OPENCL, NETS, ["opencl", *HALVES]),
     ("src/op/*", CPU, GRADIENTS, ["op"]),
     ("src/nn/*", [], LAYERS, ["nn", "train-semantics", "train-transfer", "recipe"]),
     ("src/train/*", [], [], ["train", "command-evaluate", "command-labels", "command-lr-find", "command-tasks"]),
