@@ -169,6 +169,44 @@ static void check_unwritable(const char *root, const char *folder)
     free(file);
 }
 
+/* The texts by which platform, device and driver are known: all the same but for one. */
+enum { names_told = 7 };
+static int asked, another;
+
+static cl_int tell(size_t size, void *text)
+{
+    snprintf(text, size, "%s", asked++ == another ? "another" : "name");
+    return CL_SUCCESS;
+}
+static cl_int CL_API_CALL tell_device(cl_device_id device, cl_device_info what, size_t size,
+                                      void *text, size_t *needed)
+{
+    (void)device, (void)what, (void)needed;
+    return tell(size, text);
+}
+static cl_int CL_API_CALL tell_platform(cl_platform_id platform, cl_platform_info what, size_t size,
+                                        void *text, size_t *needed)
+{
+    (void)platform, (void)what, (void)needed;
+    return tell(size, text);
+}
+
+/* Another one of any of them is another key. */
+static void check_names(const opencl_context *cl, const char *const *lines)
+{
+    const opencl_functions driver = clade_icd;
+    char key[names_told][65];
+    clade_icd.clGetDeviceInfo = tell_device;
+    clade_icd.clGetPlatformInfo = tell_platform;
+    for (another = 0; another < names_told; another++) {
+        asked = 0;
+        clade_opencl_cache_key(cl, 1, lines, "", key[another]);
+        CHECK(asked == names_told);
+        for (int i = 0; i < another; i++) CHECK(strcmp(key[another], key[i]) != 0);
+    }
+    clade_icd = driver;
+}
+
 static void check_choice(const char *folder)
 {
     CHECK_OK(clade_folder_remove(folder));
@@ -194,6 +232,7 @@ static void check_choice(const char *folder)
     CHECK(strcmp(key, other) != 0);
     clade_opencl_cache_key(cl, 1, others, "-DX=1", other);
     CHECK(strcmp(key, other) != 0);
+    check_names(cl, lines);
     clade_device_close(&device);
     setenv("CLADE_PROGRAM_CACHE", "1", 1);
 }
