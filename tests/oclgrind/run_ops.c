@@ -4,7 +4,8 @@
  * unit's emulation, and with tensors of 16 bits; then further ones until no kernel is left that was
  * not launched, and no algorithm of an op that was not run. Each result is compared with the
  * reference. Exit status 1: a wrong result, or a kernel or algorithm that no case reaches. With the
- * name of an op only its smallest case runs, by the kernels for GPUs, also in 16 bits. */
+ * name of an op only its smallest case runs, by the kernels for GPUs, also in 16 bits, and those
+ * that are its own. */
 #define _GNU_SOURCE
 #include "conform/conform.h"
 #include "dev/device.h"
@@ -378,6 +379,7 @@ int main(int argc, char **argv)
         {.kernels = "cpu"},
         {.kernels = "cpu", .stored = CLADE_BF16},
         {.kernels = "gpu", .limits = "tiny", .op = "batchnorm_sum"}, /* folds */
+        {.kernels = "gpu", .limits = "tiny", .op = "attention"},     /* groups with several rows */
         {.kernels = "gpu", .algorithm = "direct"},
         {.kernels = "gpu", .algorithm = "implicit"},
         {.kernels = "gpu", .algorithm = "gemm", .fast = true},
@@ -386,8 +388,9 @@ int main(int argc, char **argv)
                  count = list_cases(cases, most_cases, argc > 1 ? argv[1] : NULL);
     int failures = 0;
     watch_driver();
-    for (size_t i = 0; argc > 1 && i < 2; i++)
-        failures += run_cases(&kinds[i], false, cases, count, &all, &launched);
+    for (size_t i = 0; argc > 1 && i < kind_count; i++)
+        if (i < 2 || (kinds[i].op && !strcmp(kinds[i].op, argv[1])))
+            failures += run_cases(&kinds[i], false, cases, count, &all, &launched);
     if (argc > 1) return failures != 0;
     for (int further = 0; further < 2; further++)
         for (size_t i = 0; i < kind_count; i++)
