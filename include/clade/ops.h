@@ -1,4 +1,4 @@
-/* The ops as types: ids, arguments and what there is to know of each, generated from ops.def. */
+/* The ops as types: ids, arguments and descriptions of each, generated from ops.def. */
 #ifndef CLADE_OPS_H
 #define CLADE_OPS_H
 
@@ -25,31 +25,30 @@ typedef enum clade_activation_size {
 
 typedef struct clade_activation_info {
     const char *name, *doc;
-    const char *onnx; /* the operator of the same definition, or NULL */
+    const char *onnx; /* the equivalent ONNX operator, or NULL */
     clade_activation_size size;
-    bool reads_x; /* its derivative needs x; that of the others follows from y */
-    float alpha;  /* what 0 stands for in a layer; 0: it has no alpha */
-    double slope; /* the largest derivative, or the size of alpha if that is larger */
+    bool reads_x; /* its derivative needs x; otherwise it follows from y */
+    float alpha;  /* the default of a layer's alpha; 0: it has no alpha */
+    double slope; /* the largest derivative, or |alpha| if that is larger */
 } clade_activation_info;
 
-/* What the table says of an activation, which must be one. */
+/* Returns the table's entry for an activation, which must be valid. */
 CLADE_API const clade_activation_info *clade_activation_describe(int32_t act);
 static inline bool clade_activation_reads_x(int32_t act)
 {
     return clade_activation_describe(act)->reads_x;
 }
-/* "?" if there is no such activation. */
+/* Returns its name; "?" if there is no such activation. */
 CLADE_API const char *clade_activation_name(clade_activation act);
 
-/* How the pixels of an image are made of those of another size. */
+/* How an image is resampled to another size. */
 typedef enum clade_interpolation {
     CLADE_NEAREST,
     CLADE_BILINEAR,
-    CLADE_BILINEAR_ANTIALIAS /* of files of images: where these become smaller, each pixel that is
-                              * left out counts too */
+    CLADE_BILINEAR_ANTIALIAS /* for image files: when reducing, the pixels in between count too */
 } clade_interpolation;
 
-/* What lies outside an image. */
+/* How pixels outside an image are filled in. */
 typedef enum clade_fill_mode {
     CLADE_FILL_NEAREST, /* aaa|abc|ccc: Keras' default */
     CLADE_FILL_CONSTANT,
@@ -58,10 +57,10 @@ typedef enum clade_fill_mode {
     CLADE_FILL_MODES
 } clade_fill_mode;
 
-/* "nearest", …; "?" if there is no such mode. */
+/* Returns "nearest", …; "?" if there is no such mode. */
 CLADE_API const char *clade_fill_mode_name(clade_fill_mode mode);
 
-/* What a step of image_adjust does. */
+/* The operation of one step of image_adjust. */
 typedef enum clade_adjustment {
     CLADE_ADJUST_NONE,
     CLADE_ADJUST_BRIGHTNESS,
@@ -77,20 +76,20 @@ typedef enum clade_adjustment {
     CLADE_ADJUSTMENTS
 } clade_adjustment;
 
-/* What the factors of products may be rounded to, and the digits that are left. */
+/* The format to which factors of products may be rounded, and its significant digits. */
 typedef enum clade_factors {
-    CLADE_FACTORS_FLOAT32,  /* 24: they are not rounded */
+    CLADE_FACTORS_FLOAT32,  /* 24: no rounding */
     CLADE_FACTORS_TF32,     /* 11, with float32's exponents */
     CLADE_FACTORS_BFLOAT16, /* 8, with float32's exponents */
     CLADE_FACTORS_FLOAT16,  /* 11, from 2^-14 to 65504 */
     CLADE_FACTORS
 } clade_factors;
 
-/* "float32", "tf32", "bfloat16", "float16"; "?" if there are no such. */
+/* Returns "float32", "tf32", "bfloat16", "float16"; "?" if there are no such. */
 CLADE_API const char *clade_factors_name(clade_factors factors);
 
-/* Parameters of ops that hold a clade_activation, a clade_fill_mode or a clade_factors, once they
- * are checked. */
+/* Types of op parameters that hold a clade_activation, a clade_fill_mode or a clade_factors; their
+ * values are validated. */
 typedef int32_t clade_act, clade_fill, clade_products;
 
 /* CLADE_OP_conv2d, … */
@@ -112,7 +111,7 @@ typedef enum clade_op {
     clade_##id##_args;
 #include <clade/ops.def>
 
-/* As many bytes as the op with the most slots has slots. */
+/* Its size in bytes is the largest number of slots of any op. */
 union clade_slot_count {
 #define CLADE_OP(id, family, forward, flags, doc) struct {
 #define CLADE_SLOT(id, kind, name, type, doc) char name;
@@ -134,16 +133,16 @@ typedef union clade_args {
 typedef struct clade_call {
     clade_op op;
     clade_args args;
-    struct clade_prepared *prepared; /* by clade_call_prepare; NULL before it */
+    struct clade_prepared *prepared; /* set by clade_call_prepare; NULL before */
 } clade_call;
 
-/* What an op does with a slot, in bits. */
+/* What an op does with a slot, as bits. */
 enum {
     CLADE_SLOT_READ = 1,
     CLADE_SLOT_WRITTEN = 2,
-    CLADE_SLOT_ADDED = 4, /* to, where the parameter `accumulate` is not 0 */
+    CLADE_SLOT_ADDED = 4, /* added to if the parameter `accumulate` is not 0 */
     CLADE_SLOT_OPTIONAL = 8,
-    CLADE_SLOT_MODEL = 16 /* of a model's parameter: the same for all images */
+    CLADE_SLOT_MODEL = 16 /* a model's parameter: the same for all images */
 };
 
 typedef enum clade_slot_kind {
@@ -169,7 +168,7 @@ static inline bool clade_slot_is_optional(clade_slot_kind kind)
     return kind & CLADE_SLOT_OPTIONAL;
 }
 static inline bool clade_slot_is_weight(clade_slot_kind kind) { return kind & CLADE_SLOT_MODEL; }
-/* A result of the call alone, whatever lay there before. */
+/* Returns whether the slot's result depends on the call alone, not on its previous contents. */
 static inline bool clade_slot_is_result(clade_slot_kind kind)
 {
     return clade_slot_writes(kind) && !clade_slot_reads(kind) && !clade_slot_accumulates(kind);
@@ -203,7 +202,7 @@ typedef enum clade_param_type {
 typedef struct clade_param_info {
     clade_param_type type;
     const char *name, *doc;
-    size_t offset, count; /* in the op's arguments; elements */
+    size_t offset, count; /* offset in the op's arguments; number of elements */
     bool per_run;         /* may change from one run of a prepared call to the next */
 } clade_param_info;
 
@@ -221,61 +220,63 @@ typedef struct clade_op_info {
     size_t param_count;
 } clade_op_info;
 
-/* What the table says of an op; never NULL for op < CLADE_OPS. */
+/* Returns the table's entry for an op; never NULL for op < CLADE_OPS. */
 CLADE_API const clade_op_info *clade_op_describe(clade_op op);
-/* By name; CLADE_OP_none if there is no such op. */
+/* Finds an op by name; CLADE_OP_none if there is none. */
 CLADE_API clade_op clade_op_find(const char *name);
 
-/* Does a call with these arguments read what the slot holds, be it to add to it? */
+/* Returns whether a call with these arguments reads the slot's contents, if only to add to them. */
 CLADE_API bool clade_op_reads(const clade_op_info *info, const clade_args *args, size_t slot);
 
 /* Applies the op's shape rule: checks shapes and parameters, and fills in rank, dimensions and
  * dtype of outputs whose dtype is CLADE_NONE (an optional output stays absent). Outputs whose shape
- * is the caller's to give (see the op's table) must be set. Buffers are not looked at. Errors:
- * EINVAL, naming op, slot and what was expected. */
+ * the caller gives (see ops.def) must be set. Buffers are ignored. Errors: EINVAL, naming op, slot
+ * and what was expected. */
 CLADE_API clade_status clade_op_shape(clade_op op, clade_args *args);
 
 /* ---- calls as text ----
- * A call without its memory is one line: the op's name, then words in any order,
+ * A call without its memory is written as one line: the op's name, then words in any order:
  *     conv2d x=2x7x9x3 w=3x3x3x5 pad=1,1,1,1 act=leaky_relu alpha=0.3
- * each of which gives a slot its dimensions ("scalar": it has none) or a parameter its value. The
- * elements of an array have commas between; activations and fill modes go by name. A slot of dtype
- * LABEL holds classes, or probabilities where it says so: label:f32=8x10; one of dtype FLOAT is
- * float32 unless it says x:bf16= or x:f16=. Slots that are not named
- * are absent, and outputs then take their shape from the op's shape rule; parameters that are not
- * named are 0. Conformance cases are such lines. */
+ * Each word gives a slot its dimensions ("scalar": none) or a parameter its value. Commas separate
+ * the elements of an array; activations and fill modes have names. A slot of dtype LABEL holds
+ * classes, or probabilities if written label:f32=8x10; a slot of dtype FLOAT is float32 unless
+ * written x:bf16= or x:f16=. Slots that are not named are absent, and such outputs take their shape
+ * from the op's shape rule; parameters that are not named are 0. Conformance cases are such lines.
+ */
 
 enum { CLADE_CALL_TEXT_SIZE = 1024 };
 
-/* The tensors that are there and the parameters that are not 0, in the table's order. */
+/* Writes the present tensors and the non-zero parameters, in the table's order. */
 CLADE_API const char *clade_call_text(clade_op op, const clade_args *args,
                                       char text[CLADE_CALL_TEXT_SIZE]);
-/* The way back. Buffers are not set. Errors: EFORMAT, naming the word; those of clade_op_shape. */
+/* Parses such a text. Buffers are not set. Errors: EFORMAT, naming the word; those of
+ * clade_op_shape. */
 CLADE_API clade_status clade_call_parse(const char *text, clade_call *call);
 
 /* ---- parts of the ops' definitions ---- */
 
-/* In how many chunks conv2d_dw sums `rows` = n oh output rows for `outputs` = kh kw c/groups k
- * weights, and how many rows a chunk has (the last may have fewer). Part of the op's definition. */
+/* Returns the number of chunks in which conv2d_dw sums `rows` = n oh output rows for `outputs` = kh
+ * kw c/groups k weights, and gives the rows per chunk (the last may have fewer). Part of the op's
+ * definition. */
 CLADE_API int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk);
-/* The same where conv2d_dw is computed by Winograd's tiles: chunks of `tiles` for c channels and k
+/* Does the same for conv2d_dw by Winograd's tiles: chunks of `tiles` for c channels and k
  * filters. */
 CLADE_API int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k,
                                         int64_t *tiles_per_chunk);
-/* A sum over the m rows of an [m, c] matrix (batchnorm, reduce, …) is a tree whose shape
- * follows from m and c alone. Narrow rows are laid side by side: clade_tree_lanes(c) of them, a
- * power of two, are a row of a matrix with lanes c columns, of which the last row may be a part. A
- * column of it is summed in blocks of CLADE_TREE_ROWS rows, each a chain from 0 over ascending
- * rows. The blocks' sums are added pairwise, level by level: the first 2^k of n, 2^k the largest
- * power below n, and the others, each in the same way. Then the lanes are added by halves: the
- * first half to the second, until one is left, which is added to 0. */
+/* A sum over the m rows of an [m, c] matrix (batchnorm, reduce, …) is a tree whose shape depends
+ * only on m and c. Narrow rows are laid side by side: clade_tree_lanes(c) rows, a power of two,
+ * form one row of a matrix with lanes c columns, whose last row may be incomplete. Each of its
+ * columns is summed in blocks of CLADE_TREE_ROWS rows, each a chain from 0 over ascending rows. The
+ * blocks' sums are added as a binary tree: n of them are split into the first 2^k, the largest
+ * power of two below n, and the rest, each summed in the same way, and the two results are added.
+ * Then the lanes are added by halves: the first half to the second, until one is left, which is
+ * added to 0. */
 #define CLADE_TREE_ROWS 64
-/* The largest power of two with lanes c <= 64; 1 where c is more. */
+/* Returns the largest power of two with lanes c <= 64; 1 for a larger c. */
 CLADE_API int32_t clade_tree_lanes(int32_t c);
-/* A sum along a row of c numbers (softmax, losses):
- * lane l of CLADE_ROW_LANES takes elements l, l + CLADE_ROW_LANES, …, in a chain from 0;
- * then the lanes are added by halves, as those of a tree: the first half to the second, until one
- * is left, which is added to 0. */
+/* A sum along a row of c numbers (softmax, losses): lane l of CLADE_ROW_LANES takes elements l, l +
+ * CLADE_ROW_LANES, …, in a chain from 0. Then the lanes are added by halves, like those of a tree:
+ * the first half to the second, until one is left, which is added to 0. */
 #define CLADE_ROW_LANES 64
 
 #ifdef __cplusplus

@@ -14,34 +14,35 @@ extern "C" {
 #define CLADE_PRINTF(text, first)
 #endif
 
-/* What a function returns. Zero is success; everything else has a text that
- * clade_error() gives until the next failure on the same thread. */
+/* The result of a function. Zero is success. Any other status comes with a text, which
+ * clade_error() returns until the next failure on the same thread. */
 typedef enum clade_status {
     CLADE_OK = 0,
-    CLADE_EINVAL,       /* an argument, shape or parameter that cannot be right */
-    CLADE_EFORMAT,      /* a file that is not what it should be */
-    CLADE_EIO,          /* the operating system said no: open, read, write, disk full */
+    CLADE_EINVAL,       /* an invalid argument, shape or parameter */
+    CLADE_EFORMAT,      /* a file that is damaged or of the wrong format */
+    CLADE_EIO,          /* the operating system refused: open, read, write, disk full */
     CLADE_ENOMEM,       /* host or device memory exhausted */
     CLADE_ENODEVICE,    /* no such device, or it cannot be used */
     CLADE_EDEVICE,      /* a device that failed: build error, launch error, device lost */
-    CLADE_EUNSUPPORTED, /* right, but beyond what this build or device can do */
-    CLADE_EMISMATCH,    /* a result that is not what it must be (conformance, checksums) */
+    CLADE_EUNSUPPORTED, /* valid, but beyond what this build or device can do */
+    CLADE_EMISMATCH,    /* a result differs from what it must be (conformance, checksums) */
     CLADE_ECANCELLED,   /* stopped on request */
-    CLADE_EWRONG        /* a device that has computed something else than it must */
+    CLADE_EWRONG        /* a device computed a wrong result */
 } clade_status;
 
-/* The calling thread's last error as one line of UTF-8, never NULL. */
+/* Returns the calling thread's last error as one line of UTF-8, never NULL. */
 CLADE_API const char *clade_error(void);
 
-/* A status as a word: "ok", "invalid argument", … */
+/* Returns a status as text: "ok", "invalid argument", … */
 CLADE_API const char *clade_status_name(clade_status status);
 
 /* Sets the thread's error text and returns `status`, so that a failure is
  * `return clade_fail(CLADE_EFORMAT, "png: %u channels", n)`. */
 CLADE_API clade_status clade_fail(clade_status status, const char *format, ...) CLADE_PRINTF(2, 3);
 
-/* Puts context before the thread's error text ("photos.zip: cats/3.jpg: <text>"), unless that
- * begins with it, and returns `status`; for the way up. Does nothing when `status` is CLADE_OK. */
+/* Prepends context to the thread's error text ("photos.zip: cats/3.jpg: <text>"), unless the text
+ * already begins with it, and returns `status`; for callers that pass an error on. Does nothing if
+ * `status` is CLADE_OK. */
 CLADE_API clade_status clade_context(clade_status status, const char *format, ...)
     CLADE_PRINTF(2, 3);
 
