@@ -1,4 +1,5 @@
-/* A folder of cached files, each named by a key and an ending, and kept below a size. */
+/* A folder of cached files, each named by a key and an extension, with a limit on their total
+ * size. */
 #ifndef CLADE_BASE_CACHE_FOLDER_H
 #define CLADE_BASE_CACHE_FOLDER_H
 
@@ -6,14 +7,14 @@
 
 enum { clade_cache_key_digits = 64 }; /* hexadecimal: a key is a SHA-256 */
 
-/* folder/KEY and the ending, to be freed; NULL: out of memory. */
+/* Returns folder/KEY and the extension, which the caller frees; NULL: out of memory. */
 char *clade_cache_file(const char *folder, const char *key, const char *ending);
 
-/* Notes that the file was used just now. */
+/* Marks the file as just used. */
 void clade_cache_touch(const char *path);
 
-/* Drops the files used longest ago until all with this ending together have at most `limit` bytes,
- * with them what interrupted writes have left. Does nothing where that fails. */
+/* Deletes the least recently used files with this extension until the rest take at most `limit`
+ * bytes together, and the leftovers of interrupted writes. Ignores failures. */
 void clade_cache_trim(const char *folder, const char *ending, uint64_t limit);
 
 #endif

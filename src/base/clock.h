@@ -1,8 +1,8 @@
-/* Time that passes. */
+/* Elapsed time. */
 #ifndef CLADE_BASE_CLOCK_H
 #define CLADE_BASE_CLOCK_H
 
-/* Seconds since some moment, by a clock that nobody sets. */
+/* Returns the seconds since an arbitrary moment, by a monotonic clock. */
 double clade_clock(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* CRC-32C (Castagnoli), as iSCSI defines it: the check of TFRecord files. */
+/* CRC-32C (Castagnoli), as defined by iSCSI: the checksum of TFRecord files. */
 #ifndef CLADE_BASE_CRC32C_H
 #define CLADE_BASE_CRC32C_H
 

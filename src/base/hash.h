@@ -1,4 +1,4 @@
-/* A 64-bit hash of bytes, the same on every machine; not against forgery. */
+/* A 64-bit hash of bytes, the same on every machine; not cryptographic. */
 #ifndef CLADE_BASE_HASH_H
 #define CLADE_BASE_HASH_H
 
@@ -7,7 +7,7 @@
 
 /* FNV-1a. Source: Fowler, Noll, Vo; draft-eastlake-fnv. */
 uint64_t clade_hash(const void *bytes, size_t size);
-/* The same in pieces: begins with clade_hash of the first. */
+/* Continues a hash with more bytes; begin with clade_hash of the first ones. */
 uint64_t clade_hash_more(uint64_t hash, const void *bytes, size_t size);
 
 #endif

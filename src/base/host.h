@@ -1,13 +1,13 @@
-/* This process's part of the host. */
+/* This process's share of the host. */
 #ifndef CLADE_BASE_HOST_H
 #define CLADE_BASE_HOST_H
 
-/* Which this process is of those that a launcher (mpirun, mpiexec, srun) started together on this
- * host, and how many these are, by the environment: 0 of 1 where no launcher tells. */
+/* Gives this process's position among those that a launcher (mpirun, mpiexec, srun) started
+ * together on this host, and their number, from the environment: 0 of 1 if no launcher says so. */
 void clade_host_ranks(int *own, int *count);
 
-/* Processors that this process may run on (affinity respected), at least 1; its part of them where
- * a launcher started several processes and did not bind them to some. */
+/* Returns the number of processors for this process, at least 1: those that its affinity allows,
+ * divided among the processes that a launcher started without binding them. */
 int clade_processors(void);
 
 #endif

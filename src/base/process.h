@@ -1,4 +1,4 @@
-/* Other programs, run with a limit of time. */
+/* Running other programs with a time limit. */
 #ifndef CLADE_BASE_PROCESS_H
 #define CLADE_BASE_PROCESS_H
 
@@ -9,14 +9,14 @@
 
 /* How a program ended. */
 typedef struct clade_process_end {
-    int exit;   /* its exit status, if it ended by itself */
-    int signal; /* that killed it; 0: none */
-    bool hung;  /* it did not end in time and was killed, with all that it had started */
+    int exit;   /* exit status, if it exited */
+    int signal; /* signal that killed it; 0: none */
+    bool hung;  /* it timed out and was killed, with all processes it had started */
 } clade_process_end;
 
-/* Runs argv[0] (a path) with its arguments, NULL at the end, for at most `seconds`. What it writes
- * to standard output goes to `output`, cut after size − 1 bytes, with a zero at the end; what it
- * writes to standard error is dropped. Errors: EIO when it cannot be started. */
+/* Runs argv[0] (a path) with its arguments, ended by NULL, for at most `seconds`. Its standard
+ * output goes to `output`, truncated to size − 1 bytes and zero-terminated; its standard error is
+ * discarded. Errors: EIO if it cannot be started. */
 clade_status clade_process_run(const char *const *argv, double seconds, char *output, size_t size,
                                clade_process_end *end);
 

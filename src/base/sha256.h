@@ -7,13 +7,13 @@
 
 typedef struct clade_sha256 {
     uint32_t state[8];
-    uint64_t bytes;    /* added so far */
+    uint64_t bytes;    /* number of bytes added so far */
     uint8_t block[64]; /* the last bytes % 64 of them */
 } clade_sha256;
 
 void clade_sha256_start(clade_sha256 *hash);
 void clade_sha256_add(clade_sha256 *hash, const void *bytes, size_t size);
-/* Ends the hash and writes it as 64 lower-case hexadecimal digits and a zero. */
+/* Finishes the hash and writes it as 64 lower-case hexadecimal digits and a zero. */
 void clade_sha256_end(clade_sha256 *hash, char hex[65]);
 
 #endif
