@@ -1,4 +1,4 @@
-/* Words of recipes that stand for several layers. */
+/* Words in recipes that stand for several layers. */
 #ifndef CLADE_NN_LAYER_GROUP_H
 #define CLADE_NN_LAYER_GROUP_H
 
@@ -7,10 +7,10 @@
 enum { CLADE_MOST_GROUP_LAYERS = 4 };
 
 typedef struct clade_layer_group {
-    const clade_layer_record *record; /* its settings; it has a key and fields, and no kind */
-    int count;                        /* of its layers; the last one has its name */
-    /* The layers for what layer `from` gives, to be added to the graph one after the other and
-     * before anything else. Errors: EINVAL (not an image, a name that is too long). */
+    const clade_layer_record *record; /* its settings; it has a key and fields, but no kind */
+    int count;                        /* number of its layers; the last one has its name */
+    /* Gives the layers that follow layer `from`, to be added to the graph in this order, before
+     * anything else. Errors: EINVAL (not an image, a name that is too long). */
     clade_status (*layers)(const clade_graph *graph, int32_t from, const char *name,
                            const clade_layer *settings, clade_layer out[CLADE_MOST_GROUP_LAYERS]);
 } clade_layer_group;

@@ -1,4 +1,4 @@
-/* Precision: passes whose activations and gradients are stored in 16 bits. */
+/* Mixed precision: passes whose activations and gradients are stored in 16 bits. */
 #ifndef CLADE_NN_PRECISION_H
 #define CLADE_NN_PRECISION_H
 
@@ -6,17 +6,16 @@
 
 clade_precision clade_model_precision(const clade_model *model);
 
-/* Has all calls of a pass say what the precision lets the factors of their products be. */
+/* Sets the parameter `products` of all calls of a pass, from the precision. */
 void clade_set_products(clade_build *build);
 
-/* CLADE_F32, CLADE_BF16 or CLADE_F16. */
+/* Returns CLADE_F32, CLADE_BF16 or CLADE_F16. */
 clade_dtype clade_precision_dtype(clade_precision precision);
 
-/* Of a pass in float32, whose calls have all been added: makes its values that may be narrow 16-bit
- * ones. Calls read and write them as they are where the device takes that; else what a call reads
- * is widened before it by a cast, and what it has written is rounded after it, which gives the same
- * bits, as do its weights of dtype FACTOR, of which rounded copies are made. The input is rounded
- * for each call that reads it. Does nothing in float32. */
+/* Narrows a complete float32 pass: values that may be narrow become 16-bit. Calls read and write
+ * them directly if the device supports that; else casts widen what a call reads and round what it
+ * writes, which gives the same bits. Then rounded copies are made of weights of dtype FACTOR too.
+ * The input is rounded separately for each call that reads it. Does nothing in float32. */
 void clade_narrow(clade_build *build);
 
 #endif

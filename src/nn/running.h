@@ -1,4 +1,4 @@
-/* The running statistics that a model's training steps change. */
+/* The running statistics that a model's training steps update. */
 #ifndef CLADE_NN_RUNNING_H
 #define CLADE_NN_RUNNING_H
 
@@ -6,10 +6,10 @@
 
 typedef struct clade_running {
     clade_tensor value;
-    float momentum; /* a step makes it fma(momentum, value, what the images gave) */
+    float momentum; /* a step sets it to fma(momentum, value, the images' contribution) */
 } clade_running;
 
-/* In the order of the calls; `out` is the caller's to free. */
+/* Lists them in the order of the calls; the caller frees `out`. */
 clade_status clade_running_list(const clade_model *model, clade_running **out, size_t *count);
 
 #endif

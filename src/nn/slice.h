@@ -1,13 +1,12 @@
-/* Slices of a batch: a pass's first calls, which have the large activations, take a few images at
- * a time, so that what one of them writes the next one finds in the cache. */
+/* Slices of a batch: the first calls of a pass, which have the large activations, process a few
+ * images at a time, so that each finds the previous one's results in the cache. */
 #ifndef CLADE_NN_SLICE_H
 #define CLADE_NN_SLICE_H
 
 #include "nn/build.h"
 
-/* Cuts the calls of a pass, all of which have been added, and through which no gradient passes. The
- * bits stay: these ops do the same for an image in any company. Does nothing on a device without
- * blueprint->cache. */
+/* Slices the calls of a complete pass without gradients. The bits stay the same, since these ops
+ * treat each image independently. Does nothing if blueprint->cache is 0. */
 void clade_slice(clade_build *build);
 
 #endif
