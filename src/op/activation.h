@@ -1,4 +1,4 @@
-/* Activations in REAL, for every family whose ops have one. */
+/* Activations in REAL, for the families whose ops apply one. */
 #ifndef CLADE_OP_ACTIVATION_H
 #define CLADE_OP_ACTIVATION_H
 
@@ -7,7 +7,7 @@
 #include "../../kernels/activation.clh"
 
 #ifdef CLADE_ORACLE
-/* Into 0 … 1; a NaN stays one. */
+/* Clamps x to 0 … 1; a NaN stays NaN. */
 static inline REAL real_clip(REAL x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 /* The definitions themselves, through libm. */
 static inline REAL real_act(int act, REAL alpha, REAL x)
@@ -52,7 +52,7 @@ static inline REAL real_act_derivative(int act, REAL alpha, REAL s)
     default: return 1;
     }
 }
-/* Nothing comes back from where an activation is cut off, not even NaN. */
+/* Where an activation is clipped the gradient is 0, even if dy is NaN. */
 static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
 {
     REAL slope = real_act_derivative(act, alpha, s);
@@ -61,7 +61,7 @@ static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
     return cut && slope == 0 ? 0 : dy * slope;
 }
 #else
-/* float32: the functions' bits are defined by the shared header. */
+/* float32: the shared header defines the bits of these functions. */
 static inline REAL real_act(int act, REAL alpha, REAL x) { return act_forward(act, alpha, x); }
 static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
 {
@@ -69,7 +69,7 @@ static inline REAL real_act_dx(int act, REAL alpha, REAL s, REAL dy)
 }
 #endif
 
-/* EINVAL unless `act` is one. */
+/* Fails with EINVAL unless `act` is an activation. */
 static inline clade_status check_act(clade_op op, int32_t act)
 {
     if (act < 0 || act >= CLADE_ACTIVATIONS)
@@ -78,24 +78,24 @@ static inline clade_status check_act(clade_op op, int32_t act)
     return CLADE_OK;
 }
 
-/* An upper bound of |act'|: what an error of the argument is multiplied by. */
+/* An upper bound of |act'|, the factor on an error of the argument. */
 static inline double act_slope(int act, double alpha)
 {
     const clade_activation_info *info = clade_activation_describe(act);
     return info->alpha > 0 && alpha > info->slope ? alpha : info->slope;
 }
 
-/* What |x| and the derivative's terms are multiplied by at most: max(1, alpha). */
+/* The largest factor on |x| and on the derivative's terms: max(1, alpha). */
 static inline double act_factor(int act, double alpha)
 {
     return clade_activation_describe(act)->alpha > 0 && alpha > 1 ? alpha : 1;
 }
 
-/* How far float32 act(x) may be from the truth for exact x. The functions of math.clh are good to 4
- * ulp (8 units), and each activation adds at most four roundings of terms no larger than 1, or than
- * |act(0)| + max(1, alpha) |x|, which is never less than |act(x)| (gelu, silu, hard_swish and mish
- * multiply x by what is at most 1; elu multiplies exp(x) − 1, which is no larger than |x| and has
- * no error of its own beyond its ulps, by alpha; softplus is off by its ulps alone). */
+/* How far float32 act(x) may be from the exact value for exact x. The functions of math.clh are
+ * good to 4 ulp (8 units). Each activation adds at most four roundings of terms no larger than 1,
+ * or than |act(0)| + max(1, alpha) |x|, which is never less than |act(x)|: gelu, silu, hard_swish
+ * and mish multiply x by a factor of at most 1; elu multiplies exp(x) − 1, which is no larger than
+ * |x| and has no error beyond its ulps, by alpha; softplus is off by its ulps alone. */
 static inline double act_error(int act, double alpha, double x)
 {
     switch (clade_activation_describe(act)->size) {
@@ -107,7 +107,7 @@ static inline double act_error(int act, double alpha, double x)
     }
 }
 
-/* The same for x that is off by `error`. Where x is infinite and act(x) is not, it is a constant,
+/* The same for x that is off by `error`. If x is infinite and act(x) is not, act is constant there,
  * whatever the error. */
 static inline double act_bound(int act, double alpha, double x, double error)
 {

@@ -1,5 +1,5 @@
-/* A convolution's geometry, for reference and backends: its defaults filled in, and its directions.
- */
+/* The geometry of convolutions, for reference and backends: with defaults filled in, and for both
+ * directions. */
 #ifndef CLADE_OP_CONV_H
 #define CLADE_OP_CONV_H
 
@@ -13,7 +13,7 @@ typedef struct conv_geometry {
     int32_t stride[2], pad[4], dilation[2], groups;
 } conv_geometry;
 
-/* Of clade_conv2d_args, clade_conv2d_dx_args or clade_conv2d_dw_args. */
+/* Works on clade_conv2d_args, clade_conv2d_dx_args and clade_conv2d_dw_args. */
 #define CONV_GEOMETRY(a)                                                                           \
     {                                                                                              \
         .stride = {(a)->stride[0] ? (a)->stride[0] : 1, (a)->stride[1] ? (a)->stride[1] : 1},      \
@@ -29,7 +29,7 @@ static inline bool conv_is_depthwise(const clade_tensor *w, int32_t groups)
     return groups > 1 && w->dim[2] == 1 && w->dim[3] == groups;
 }
 
-/* A 1×1 convolution of every pixel alike. */
+/* A 1×1 convolution that treats all pixels alike. */
 static inline bool conv_is_pointwise(const clade_tensor *x, const clade_tensor *w,
                                      const clade_tensor *y, const conv_geometry *g)
 {
@@ -38,16 +38,16 @@ static inline bool conv_is_pointwise(const clade_tensor *x, const clade_tensor *
            g->stride[1] == 1 && (int64_t)x->dim[0] * x->dim[1] * x->dim[2] <= INT32_MAX / 2;
 }
 
-/* Tiles of 4×4 that an image of `out` is cut into. */
+/* The number of 4×4 tiles that an image of `out` is cut into. */
 static inline int64_t conv_image_tiles(const clade_tensor *out)
 {
     return (int64_t)((out->dim[1] + 3) / 4) * ((out->dim[2] + 3) / 4);
 }
 
-/* Is a convolution with filters `w`, or its input gradient, computed by Winograd's F(4×4, 3×3)?
- * `out`: the tensor whose pixels are cut into tiles, y or dx. A function of shapes alone, on which
- * the bits of exact mode rest; and not of how many images there are, so that each has the same
- * bits in any batch. */
+/* Returns whether a convolution with filters `w`, or its input gradient, is computed by Winograd's
+ * F(4×4, 3×3). `out` is the tensor whose pixels are cut into tiles, y or dx. The bits of exact mode
+ * depend on this. It depends on shapes alone, and not on the number of images, so that an image has
+ * the same bits in any batch. */
 static inline bool conv_is_winograd(const conv_geometry *g, const clade_tensor *w,
                                     const clade_tensor *out)
 {
@@ -55,25 +55,28 @@ static inline bool conv_is_winograd(const conv_geometry *g, const clade_tensor *
         g->dilation[0] != 1 || g->dilation[1] != 1 || g->groups != 1)
         return false;
     int64_t pixels = (int64_t)out->dim[1] * out->dim[2], tiles = conv_image_tiles(out);
-    /* Channels enough for the products to outweigh the transforms, tiles enough for them to
-     * outweigh the filters' transform, and at least half of what they compute wanted. Measured with
-     * AVX-512: at 4 tiles of 32 channels, 32 tiles half of them wanted, and 512 channels of 4 tiles
-     * 1.0 to 1.7 times the direct speed; from 3 channels a third of it, from 12 the same. */
+    /* Enough channels for the products to outweigh the transforms, enough tiles to outweigh the
+     * filters' transform, and at least half of the computed pixels needed. Measured with AVX-512,
+     * relative to the direct algorithm: 1.0 to 1.7 times the speed at 4 tiles of 32 channels, 32
+     * tiles of which half is needed, and 512 channels of 4 tiles; a third of the speed from 3
+     * channels; the same speed from 12. */
     return w->dim[2] >= 16 && w->dim[3] >= 16 && tiles >= 4 &&
            tiles * out->dim[0] <= INT32_MAX / 2 && pixels * 2 >= tiles * 16;
 }
 
-/* Is a weight gradient, whose gradient is dy? */
+/* The same for a weight gradient whose output gradient is dy. */
 static inline bool conv_is_winograd_dw(const conv_geometry *g, const clade_tensor *w,
                                        const clade_tensor *dy)
 {
-    /* The 36 sums of each weight are worth it where there are tiles enough, and few enough of
-     * them to lie in caches: at 128 channels and filters twice the direct speed, at 256 less. */
+    /* Taking 36 sums for each weight pays off with enough tiles, and weights few enough for the
+     * sums to stay in caches: twice the speed of the direct algorithm at 128 channels and filters,
+     * less at 256. */
     return conv_is_winograd(g, w, dy) && (int64_t)w->dim[2] * w->dim[3] <= 1 << 15 &&
            conv_image_tiles(dy) * dy->dim[0] >= 32;
 }
 
-/* A convolution by tiles, its gradients likewise; how a device does it is left open. */
+/* A convolution by tiles, and likewise its gradients; the device's part of the plan is left
+ * open. */
 static inline winograd_job winograd_of(const int32_t source[4], const int32_t results[4],
                                        int32_t top, int32_t left)
 {
@@ -114,7 +117,7 @@ static inline winograd_job winograd_dw(const clade_conv2d_dw_args *a)
     return job;
 }
 
-/* Of the convolution itself. */
+/* For the convolution itself. */
 static inline conv_axis conv_axis_forward(int32_t size, int32_t out, int32_t window, int32_t stride,
                                           int32_t pad, int32_t dilation)
 {
@@ -130,8 +133,8 @@ static inline conv_axis conv_axis_forward(int32_t size, int32_t out, int32_t win
 
 static inline int32_t conv_gcd(int32_t a, int32_t b) { return b ? conv_gcd(b, a % b) : a; }
 
-/* Of the input gradient, for the inputs at `phase` + j · stride: they share their taps. Weights are
- * taken as packed in reverse (tap window − 1 first), so that tap_step is positive. */
+/* For the input gradient, for the inputs at `phase` + j · stride, which share their taps. Weights
+ * must be packed in reverse (tap window − 1 first), so that tap_step is positive. */
 static inline conv_axis conv_axis_backward(int32_t size, int32_t out, int32_t window,
                                            int32_t stride, int32_t pad, int32_t dilation,
                                            int32_t phase)
@@ -157,14 +160,13 @@ static inline conv_axis conv_axis_backward(int32_t size, int32_t out, int32_t wi
     return axis;
 }
 
-/* Phases of an input gradient along an axis; those beyond the image have no results. */
+/* Phases of an input gradient along an axis; phases beyond the image have no results. */
 static inline int32_t conv_phases(const conv_geometry *g, const clade_tensor *dx, int axis)
 {
     return g->stride[axis] < dx->dim[1 + axis] ? g->stride[axis] : dx->dim[1 + axis];
 }
 
-/* Results low … high − 1 have all their taps in the source: the first tap is not before it, nor the
- * last one behind it. */
+/* Results low … high − 1 have all their taps inside the source. */
 static inline void conv_axis_interior(conv_axis axis, int32_t *low, int32_t *high)
 {
     int64_t last = axis.size - 1 - (axis.taps - 1) * (int64_t)axis.reach - axis.base;
@@ -180,7 +182,7 @@ static inline void conv_axis_interior(conv_axis axis, int32_t *low, int32_t *hig
         *low = *high = axis.count;
 }
 
-/* A depthwise convolution and its input gradient; of the latter the results are cut by strides, and
+/* A depthwise convolution and its input gradient, whose results are divided by strides;
  * conv_axis_backward() gives the directions of each part. */
 static inline depthwise_job depthwise_of(const int32_t results[4], const int32_t w[4])
 {

@@ -1,10 +1,10 @@
-/* A convolution with batch normalisation after it, taken apart. For reference and backends. */
+/* A convolution followed by batch normalisation, split into its ops. For reference and backends. */
 #ifndef CLADE_OP_CONV_NORM_H
 #define CLADE_OP_CONV_NORM_H
 
 #include "op/conv.h"
 
-/* The convolution alone, linear. */
+/* The convolution alone, without activation. */
 static inline clade_conv2d_args conv_norm_conv(const clade_conv2d_norm_args *a)
 {
     return (clade_conv2d_args){

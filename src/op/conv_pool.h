@@ -1,21 +1,21 @@
-/* A convolution with a 2 x 2 maximum after it, taken apart: its full size and the arguments of the
- * ops that it is made of. For reference and backends. */
+/* A convolution followed by 2 x 2 max pooling, split into its ops: its full size and the ops'
+ * arguments. For reference and backends. */
 #ifndef CLADE_OP_CONV_POOL_H
 #define CLADE_OP_CONV_POOL_H
 
 #include "op/conv.h"
 
-/* What index says where relu took the gradient away; below it, 2 r + s. */
+/* The index where relu drops the gradient; smaller ones are 2 r + s. */
 enum { conv_pool_cut = 4 };
 
-/* Outputs of the convolution along an axis; at least two, as the shape rule has seen to. */
+/* Outputs of the convolution along an axis; the shape rule ensures at least two. */
 static inline int32_t conv_outputs(int32_t size, int64_t pads, int32_t window, int32_t stride,
                                    int32_t dilation)
 {
     return (int32_t)((size + pads - (int64_t)dilation * (window - 1) - 1) / stride + 1);
 }
 
-/* The convolution's output, [n, oh, ow, k], of x and w. Where it lies is the caller's to say. */
+/* The convolution's output, [n, oh, ow, k], for x and w. The caller sets its buffer. */
 static inline clade_tensor conv_pool_full(const clade_tensor *x, const clade_tensor *w,
                                           const conv_geometry *g)
 {
@@ -60,7 +60,7 @@ static inline clade_conv2d_dw_args conv_pool_conv_dw(const clade_conv2d_maxpool_
                                   .accumulate = a->accumulate};
 }
 
-/* The full gradient from the pooled one. */
+/* Gives the full gradient from the pooled one. */
 static inline clade_maxpool2d_dx_args conv_pool_unpool(const clade_tensor *dy,
                                                        const clade_tensor *index, clade_tensor full)
 {

@@ -1,4 +1,4 @@
-/* Labels of losses, and what losses by labels share: checks, references and bounds of errors. */
+/* Labels, and what losses with labels share: checks, references and error bounds. */
 #ifndef CLADE_OP_LABELS_H
 #define CLADE_OP_LABELS_H
 
@@ -6,8 +6,8 @@
 
 /* ---- shapes ---- */
 
-/* What losses by labels share. Scores are [n, c]; labels classes [n] or probabilities [n, c]; a
- * class of a binary loss is for one score. */
+/* Checks common to losses with labels. Scores are [n, c]; labels are classes [n] or probabilities
+ * [n, c]; a binary loss takes a class only with one score. */
 static inline clade_status check_labels(clade_op op, const char *scores_name,
                                         const clade_tensor *scores, const clade_tensor *label,
                                         float smoothing, bool binary)
@@ -32,7 +32,7 @@ static inline REAL real_sigmoid(REAL x) { return 1 / (1 + exp(-x)); }
 static inline REAL softplus(REAL x) { return log1p(exp(x)); }
 #else
 static inline REAL real_sigmoid(REAL x) { return math_sigmoid(x); }
-/* log(1 + exp(x)), x ≤ 0: what the sum 1 + e loses of e is added back, times the derivative */
+/* log(1 + exp(x)), x ≤ 0: adds back the part of e that the sum 1 + e loses, times the derivative */
 static inline REAL softplus(REAL x)
 {
     REAL e = math_exp(x), sum = 1 + e, lost = e - (sum - 1);
@@ -40,7 +40,7 @@ static inline REAL softplus(REAL x)
 }
 #endif
 
-/* Labels and how they are smoothed: t becomes keep t + rest. */
+/* Labels and their smoothing: t becomes keep t + rest. */
 typedef struct labels {
     const int32_t *class; /* [n], or NULL */
     const REAL *dense;    /* [n, c], or NULL */
@@ -57,7 +57,7 @@ static inline labels labels_of(const clade_tensor *t, REAL smoothing, REAL rest)
     return l;
 }
 
-/* The label's probability of class j in row i of c scores. */
+/* The label's probability for class j in row i of c scores. */
 static inline REAL label_at(const labels *l, size_t i, size_t j, size_t c)
 {
     REAL t = l->dense ? l->dense[i * c + j] : (REAL)(l->class[i] == (int32_t)j);
@@ -69,7 +69,7 @@ static inline bool is_wrong_class(const labels *l, size_t i, size_t c)
     return l->class && (l->class[i] < 0 || l->class[i] >= (int32_t)c);
 }
 
-/* The probability of 1 that a label means. */
+/* The label's probability of 1. */
 static inline REAL binary_at(const labels *l, size_t i, size_t j, size_t c)
 {
     if (is_wrong_class(l, i, 2)) return (REAL)NAN;
@@ -81,13 +81,13 @@ static inline REAL binary_at(const labels *l, size_t i, size_t j, size_t c)
 
 #define SIGMOID_UNITS 6 /* math.clh: good to three units in the last place */
 
-/* A label in double, whether class or probability; smoothing as given. */
+/* A label in double, whether class or probability; smoothed as given. */
 static inline double label_value(const clade_tensor *label, size_t i, size_t j, size_t c)
 {
     if (label->dtype == CLADE_I32) return i32_of(label)[i] == (int32_t)j;
     return doubles_of(label)[i * c + j];
 }
-/* Smoothing a label: 1 − s, s / c and the sum are each rounded. In units of its value. */
+/* Roundings when a label is smoothed: 1 − s, s / c and the sum. In units of its value. */
 #define LABEL_UNITS 4
 
 static inline double binary_value(const clade_tensor *label, size_t i, size_t j, size_t c)
@@ -95,7 +95,7 @@ static inline double binary_value(const clade_tensor *label, size_t i, size_t j,
     if (label->dtype == CLADE_I32) return i32_of(label)[i];
     return doubles_of(label)[i * c + j];
 }
-/* 1 − s and the fma that smooths a binary label are rounded. */
+/* Roundings when a binary label is smoothed: 1 − s and the fma. */
 #define BINARY_UNITS 2
 
 #endif

@@ -1,5 +1,5 @@
-/* What the normalisations share: sums of columns, and the bounds of statistics. Each is compiled
- * for the reference and for the oracle. */
+/* What the normalisations share: sums of columns, and error bounds of statistics. Compiled for the
+ * reference and for the oracle. */
 #ifndef CLADE_OP_NORM_H
 #define CLADE_OP_NORM_H
 
@@ -17,7 +17,7 @@ static inline clade_status check_eps(clade_op op, float eps)
     return CLADE_OK;
 }
 
-/* x is [..., c]; tells c. */
+/* x is [..., c]; gives c. */
 static inline clade_status check_channels(clade_op op, const clade_tensor *x, int32_t *c)
 {
     if (x->rank < 1)
@@ -37,14 +37,14 @@ static inline REAL quotient(REAL a, REAL b) { return math_div(a, b); }
 static inline REAL inverse_root(REAL v) { return math_rsqrt(v); }
 #endif
 
-/* Rows of the matrix [m, c] that a tensor is. */
+/* Number of rows of a tensor as a matrix [m, c]. */
 static inline int64_t rows_of(const clade_tensor *x)
 {
     return (int64_t)(clade_tensor_count(x) / (size_t)x->dim[x->rank - 1]);
 }
 
-/* One column of [m, c]. What is summed of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i −
- * mean or, without mean, x_i. */
+/* One column of [m, c]. The term of row i is p_i, p_i², q_i or p_i q_i, where p_i = x_i − mean or,
+ * without mean, x_i. */
 typedef struct matrix_column {
     const REAL *x, *dy;
     const REAL *mean;
@@ -94,15 +94,15 @@ static inline REAL column_sum(const matrix_column *k, summand what)
 
 static const double u = CLADE_UNIT;
 
-/* What is normalised together: `rows` runs of `width` numbers, `stride` apart, and the roundings in
- * its sum. */
+/* A set of numbers normalised together: `rows` runs of `width` numbers, `stride` apart, and the
+ * roundings in their sum. */
 typedef struct population {
     const double *x;
     size_t rows, stride, width;
     int64_t roundings;
 } population;
 
-/* What is known of a population's statistics, and their errors. */
+/* A population's statistics, and their errors. */
 typedef struct statistics {
     double mean, mean_error, squares, squares_error, rstd, rstd_error;
 } statistics;
@@ -125,15 +125,15 @@ static inline statistics statistics_of(const population *p, double eps)
     double var = s.squares / n,
            var_error = s.squares_error / n + 4 * u * (var + s.squares_error / n);
     double q = var + eps, q_error = var_error + u * (q + var_error);
-    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not negative
-     */
+    /* the error of 1 / sqrt is largest where q is smallest; the computed variance is not
+     * negative */
     double low = fmax(q - q_error, eps * (1 - 2 * u));
     s.rstd = 1 / sqrt(q);
     s.rstd_error = (1 + 4 * u) / sqrt(low) - s.rstd; /* the function is good to 2 ulp, 4 u */
     return s;
 }
 
-/* (x − mean) scale + beta, the two with their errors. */
+/* Bound of (x − mean) scale + beta, where both factors have errors. */
 static inline double affine_bound(double d, double d_error, double scale, double scale_error,
                                   double y)
 {

@@ -1,5 +1,5 @@
-/* What the optimizers' ops share: checks of their arguments, the arithmetic of references in REAL,
- * norms, and parts of bounds. */
+/* What the optimizer ops share: checks of arguments, the references' arithmetic in REAL, norms, and
+ * parts of bounds. */
 #ifndef CLADE_OP_OPTIM_STEP_H
 #define CLADE_OP_OPTIM_STEP_H
 
@@ -9,7 +9,7 @@
 
 /* ---- checks ---- */
 
-/* EINVAL unless low ≤ value ≤ high; NaN never is. */
+/* Fails with EINVAL unless low ≤ value ≤ high; NaN always fails. */
 static inline clade_status check_range(clade_op op, const char *name, float value, float low,
                                        float high)
 {
@@ -31,7 +31,7 @@ static inline clade_status check_like(clade_op op, const char *slot, const clade
 
 static const int32_t single[] = {1};
 
-/* What all optimizers have. */
+/* Checks common to all optimizers. */
 static inline clade_status check_step(clade_op op, const clade_tensor *w, const clade_tensor *g,
                                       const clade_tensor *scale, float lr, float decay)
 {
@@ -78,11 +78,11 @@ static inline REAL norm_of(const REAL *g, size_t n)
     return real_sqrt(tree_total(add_square, g, (int64_t)n, 1));
 }
 
-/* ---- bounds ----
- *
- * In units u = CLADE_UNIT of relative error, one per rounding; an ulp is at most two. Products of
- * errors, below 100 u², are in the hundredth that each sum of units is raised by. States hold their
- * new values here, so w before the step is w + step. */
+/* ---- ---- bounds ----
+|
+|In units u = CLADE_UNIT of relative error, one per rounding; an ulp is at most two. Products of
+errors, below 100 u², are covered by the hundredth added to each sum of units. States hold their new
+values here, so w before the step is w + step. ---- */
 
 static inline double u(double roundings) { return 1.01 * roundings * CLADE_UNIT; }
 
@@ -91,19 +91,19 @@ static inline double scale_value(const clade_tensor *scale)
     return clade_tensor_present(scale) ? doubles_of(scale)[0] : 1;
 }
 
-/* The new mean square, a sum of positive terms: in (1 − beta) (scale g)² there are five roundings,
- * one is of the sum. */
+/* The new mean square, a sum of positive terms: five roundings in (1 − beta) (scale g)², one in the
+ * sum. */
 enum { square_roundings = 6 };
 
-/* How far a norm may be off, relatively. The squares are all positive, so their sum is as good as
- * the longest way of a term. The root halves that and adds an ulp. */
+/* The relative error of a norm. The squares are all positive, so that the error of their sum is
+ * that of the longest path of a term. The root halves it and adds an ulp. */
 static inline double norm_error(const clade_tensor *g)
 {
     return clade_gamma(clade_tree_roundings((int64_t)clade_tensor_count(g), 1)) / 2 + u(2);
 }
 
-/* What of a norm may be lost where squares are below the smallest normal number: 2^-63 of the root
- * each. */
+/* The part of a norm that is lost if squares are below the smallest normal number: 2^-63 of the
+ * root each. */
 static inline double norm_lost(const clade_tensor *g)
 {
     return 0x1p-63 * sqrt((double)clade_tensor_count(g));

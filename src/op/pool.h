@@ -13,7 +13,7 @@ static inline REAL reciprocal(int64_t count) { return 1.0 / (double)count; }
 static inline REAL reciprocal(int64_t count) { return math_rcp((float)count); }
 #endif
 
-/* Is v taken in place of the best of those before it? The first NaN wins and stays. */
+/* Returns whether v replaces the best element so far. The first NaN wins and stays. */
 static inline bool is_larger(REAL v, REAL best) { return v > best || (isnan(v) && !isnan(best)); }
 
 #endif

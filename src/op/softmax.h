@@ -1,4 +1,4 @@
-/* Softmax and its logarithm, which the losses are made of, too: references and bounds of errors. */
+/* Softmax and its logarithm, which the losses use too: references and error bounds. */
 #ifndef CLADE_OP_SOFTMAX_H
 #define CLADE_OP_SOFTMAX_H
 
@@ -26,7 +26,7 @@ static inline REAL largest(const REAL *x, size_t c)
     return max;
 }
 
-/* Writes exp(x − max) / Σ of a row; returns Σ. */
+/* Writes exp(x − max) / Σ for a row; returns Σ. */
 static inline REAL probabilities(const REAL *x, REAL *y, size_t c)
 {
     REAL max = largest(x, c);
@@ -49,11 +49,11 @@ static inline REAL probabilities(const REAL *x, REAL *y, size_t c)
 #define EXP_UNITS 2
 #define DIV_UNITS 2
 
-/* The relative error of the exponential of x, whose distance from the maximum is rounded, in units.
- */
+/* The relative error of exp(x − max) in units; the difference is rounded. */
 static inline double exp_units(double x, double max) { return fabs(x - max) + EXP_UNITS; }
 
-/* Of a row's sum of exponentials: that of its terms, weighted, and of the additions. Relative. */
+/* The relative error of a row's sum of exponentials: the weighted errors of its terms, and the
+ * additions. */
 static inline double sum_error(const double *x, size_t c)
 {
     double max = x[0], sum = 0, error = 0;
@@ -66,7 +66,7 @@ static inline double sum_error(const double *x, size_t c)
     return error / sum + clade_gamma(clade_row_roundings((int64_t)c));
 }
 
-/* A quotient of an exponential and the sum of them. */
+/* The bound of an exponential divided by the sum. */
 static inline void softmax_error(const double *x, const double *y, size_t c, double *bound)
 {
     double max = x[0], sum = sum_error(x, c);
@@ -87,8 +87,8 @@ static inline double log_sum_of(const double *x, size_t c, double *max)
     return log(sum);
 }
 
-/* Of d − L, where d = x − max and L is the logarithm of the sum: one rounding of d, the logarithm's
- * own and the sum's relative error. */
+/* The error of d − L, where d = x − max and L is the logarithm of the sum: one rounding of d, the
+ * logarithm's own error, and the sum's relative error. */
 static inline double log_error(double d, double log_sum, double sum_error)
 {
     return CLADE_UNIT * (EXP_UNITS * fabs(log_sum) + fabs(d)) + sum_error;

@@ -1,4 +1,4 @@
-/* Broadcast for references: every index written out. */
+/* Broadcasting for references: every index written out. */
 #ifndef CLADE_OP_STRETCH_H
 #define CLADE_OP_STRETCH_H
 
@@ -13,13 +13,14 @@ static inline REAL reciprocal(int64_t count) { return 1.0 / (double)count; }
 static inline REAL reciprocal(int64_t count) { return math_rcp((float)count); }
 #endif
 
-/* Sizes as four, with 1 in front. */
+/* The sizes as four dimensions, padded with 1 in front. */
 static inline void sizes_of(const clade_tensor *t, int32_t size[4])
 {
     for (int i = 0; i < 4; i++) size[i] = i < 4 - t->rank ? 1 : t->dim[i - (4 - t->rank)];
 }
 
-/* Where a tensor of these sizes has what belongs to an index; sizes of 1 are stretched. */
+/* The position, in a tensor of these sizes, of the element for an index; sizes of 1 are
+ * broadcast. */
 static inline size_t stretched_at(const int32_t size[4], const int32_t index[4])
 {
     size_t at = 0;
@@ -34,14 +35,15 @@ static inline size_t stretched_at(const int32_t size[4], const int32_t index[4])
             for (index[2] = first[2]; index[2] < size[2]; index[2]++)                              \
                 for (index[3] = first[3]; index[3] < size[3]; index[3]++)
 
-/* The elements of x that are summed to one of a target, at `index` in what is kept; b as below. */
+/* The elements of x that are summed into one element of a target; `index` selects it in the
+ * dimensions that are kept; b as below. */
 typedef struct stretched_column {
     const REAL *x, *b;
     REAL most;
     int32_t in[4], of_b[4], to[4], index[4];
 } stretched_column;
 
-/* Adds term i, in the row-major order of what is summed. */
+/* Adds term i, in the row-major order of the summed dimensions. */
 static inline REAL add_stretched(const void *column, int64_t i, REAL sum)
 {
     const stretched_column *k = column;
@@ -58,8 +60,8 @@ static inline REAL add_stretched(const void *column, int64_t i, REAL sum)
     return b > k->most ? sum : REAL_FMA(x, b, sum);
 }
 
-/* The terms of a sum of x to `target`, and the columns of its tree, of which more than 64 are alike
- * for what follows from them. */
+/* Gives the number of terms of a sum of x to `target`, and the columns of its tree; more than 64
+ * columns all give the same tree. */
 static inline int64_t stretched_terms(const clade_tensor *x, const clade_tensor *target)
 {
     return (int64_t)(clade_tensor_count(x) / clade_tensor_count(target));
@@ -71,8 +73,8 @@ static inline int32_t stretched_columns(const clade_tensor *x, const clade_tenso
     return c <= 64 ? (int32_t)c : 65;
 }
 
-/* target = scale Σ x, or with b scale Σ x b without the terms whose b is above `most`, over the
- * dimensions in which the target is 1 and x is not. */
+/* target = scale Σ x or, with b, scale Σ x b over terms whose b is not above `most`, summed over
+ * the dimensions in which the target is 1 and x is not. */
 static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b, REAL most,
                                  const clade_tensor *target, REAL scale, int32_t accumulate)
 {
@@ -91,13 +93,14 @@ static inline void sum_stretched(const clade_tensor *x, const clade_tensor *b, R
     }
 }
 
-/* How many roundings a term of such a sum of `x` to `target` goes through. */
+/* The number of roundings that a term of such a sum goes through. */
 static inline int64_t roundings_of_sum(const clade_tensor *x, const clade_tensor *target)
 {
     return clade_tree_roundings(stretched_terms(x, target), stretched_columns(x, target));
 }
 
-/* EINVAL unless each size of `t` is that of `whole` or 1, at the same rank. */
+/* Fails with EINVAL unless `t` has the rank of `whole` and each of its sizes is that of `whole` or
+ * 1. */
 static inline clade_status check_stretched(clade_op op, const char *slot, const clade_tensor *t,
                                            const clade_tensor *whole)
 {

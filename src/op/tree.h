@@ -1,10 +1,10 @@
-/* Sums as trees (clade/ops.h), for references: spelt out term by term. */
+/* Sums as trees (clade/ops.h), for references: term by term. */
 #ifndef CLADE_OP_TREE_H
 #define CLADE_OP_TREE_H
 
 #include "op/op.h"
 
-/* `sum` with the term of row i of one column of an [m, c] matrix. */
+/* Returns `sum` plus the term of row i of one column of an [m, c] matrix. */
 typedef REAL (*tree_term)(const void *column, int64_t i, REAL sum);
 
 typedef struct tree_sum {
@@ -13,7 +13,7 @@ typedef struct tree_sum {
     int64_t m, lanes;
 } tree_sum;
 
-/* A lane's sum of the blocks from `first` on. */
+/* Sums a lane over blocks, from `first` on. */
 static inline REAL tree_of_blocks(const tree_sum *t, int64_t lane, int64_t first, int64_t blocks)
 {
     if (blocks == 1) {
@@ -30,7 +30,7 @@ static inline REAL tree_of_blocks(const tree_sum *t, int64_t lane, int64_t first
            tree_of_blocks(t, lane, first + half, blocks - half);
 }
 
-/* The sum of every `step`-th lane from `lane` on. */
+/* Sums every `step`-th lane, from `lane` on. */
 static inline REAL tree_of_lanes(const tree_sum *t, int64_t lane, int64_t step)
 {
     if (step < t->lanes)

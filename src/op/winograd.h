@@ -1,5 +1,5 @@
-/* Convolution by Winograd's F(4×4, 3×3), for the family conv: its scalar reference, and for the
- * oracle the same sums over absolute values, from which the bounds follow (the oracle itself stays
+/* Convolution by Winograd's F(4×4, 3×3), for the family conv: its scalar reference and, for the
+ * oracle, the same sums over absolute values, from which the bounds follow (the oracle itself stays
  * direct). Lavin and Gray 2016, section 4.3; the points are 0, ±1, ±2 and infinity.
  *
  * Results are computed in tiles of 4×4. With d the 6×6 window of the source that a tile reads, g
@@ -8,18 +8,19 @@
  *   dw = Gᵀ [Σ over tiles (Bᵀ d B) ⊙ (A e Aᵀ)] G
  * where ⊙ is taken at each of the 36 points.
  *
- * In fast math what is multiplied may be rounded to bfloat16. Then sums that nearly cancel cost
- * digits, and other points, 0, ±3/4, ±3/2 and infinity, cost less than half as many. */
+ * Fast math may round the factors of ⊙ to bfloat16. Then sums that nearly cancel lose digits; other
+ * points, 0, ±3/4, ±3/2 and infinity, lose less than half as many. */
 #ifndef CLADE_OP_WINOGRAD_H
 #define CLADE_OP_WINOGRAD_H
 
 #include "op/activation.h"
 #include "op/conv.h"
 
-/* How many roundings a number goes through at most in the transforms of both directions. */
+/* The largest number of roundings that a number goes through in a transform applied to columns and
+ * rows. */
 enum { rounds_b = 4, rounds_g = 8, rounds_a = 6, rounds_a_dy = 4, rounds_g_dw = 8 };
 
-/* The transforms of one direction. */
+/* The one-dimensional transforms. */
 typedef struct winograd_maps {
     void (*bt)(const REAL *a, REAL *o), (*g)(const REAL *a, REAL *o), (*at)(const REAL *a, REAL *o);
     void (*a)(const REAL *a, REAL *o), (*gt)(const REAL *a, REAL *o);
@@ -27,7 +28,7 @@ typedef struct winograd_maps {
 
 #ifdef CLADE_ORACLE
 
-/* Matrices with their signs left out: [outputs][inputs]. */
+/* Matrices of absolute values: [outputs][inputs]. */
 #define ABSOLUTE(name, outputs, inputs, ...)                                                       \
     static void name(const REAL *a, REAL *o)                                                       \
     {                                                                                              \
@@ -38,7 +39,7 @@ typedef struct winograd_maps {
                 if (m[i][j] != 0) o[i] += m[i][j] * fabs(a[j]);                                    \
         }                                                                                          \
     }
-/* Of the points 0, ±1, ±2 and infinity. */
+/* For the points 0, ±1, ±2 and infinity. */
 ABSOLUTE(times_bt, 6, 6, {4, 0, 5, 0, 1, 0}, {0, 4, 4, 1, 1, 0}, {0, 4, 4, 1, 1, 0},
          {0, 2, 1, 2, 1, 0}, {0, 2, 1, 2, 1, 0}, {0, 4, 0, 5, 0, 1})
 ABSOLUTE(times_g, 6, 3, {1 / 4.0, 0, 0}, {1 / 6.0, 1 / 6.0, 1 / 6.0}, {1 / 6.0, 1 / 6.0, 1 / 6.0},
@@ -49,7 +50,7 @@ ABSOLUTE(times_a, 6, 4, {1, 0, 0, 0}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 2, 4, 8}, 
          {0, 0, 0, 1})
 ABSOLUTE(times_gt, 3, 6, {1 / 4.0, 1 / 6.0, 1 / 6.0, 1 / 24.0, 1 / 24.0, 0},
          {0, 1 / 6.0, 1 / 6.0, 1 / 12.0, 1 / 12.0, 0}, {0, 1 / 6.0, 1 / 6.0, 1 / 6.0, 1 / 6.0, 1})
-/* Of 0, ±3/4, ±3/2 and infinity, for transforms that are rounded to bfloat16. */
+/* For 0, ±3/4, ±3/2 and infinity, used when transforms are rounded to bfloat16. */
 ABSOLUTE(times_bt_fine, 6, 6, {81 / 64.0, 0, 45 / 16.0, 0, 1, 0},
          {0, 27 / 16.0, 9 / 4.0, 3 / 4.0, 1, 0}, {0, 27 / 16.0, 9 / 4.0, 3 / 4.0, 1, 0},
          {0, 27 / 32.0, 9 / 16.0, 3 / 2.0, 1, 0}, {0, 27 / 32.0, 9 / 16.0, 3 / 2.0, 1, 0},
@@ -69,7 +70,7 @@ ABSOLUTE(times_gt_fine, 3, 6, {64 / 81.0, 128 / 243.0, 128 / 243.0, 32 / 243.0, 
 #undef ABSOLUTE
 static const winograd_maps maps_fine = {times_bt_fine, times_g_fine, times_at_fine, times_a_fine,
                                         times_gt_fine};
-enum { rounds_fine = 4 }; /* more of them than there are with ±1 and ±2 */
+enum { rounds_fine = 4 }; /* additional roundings compared with ±1 and ±2 */
 
 #else
 
@@ -131,7 +132,7 @@ static void times_gt(const float *a, float *o)
 
 static const winograd_maps maps_plain = {times_bt, times_g, times_at, times_a, times_gt};
 
-/* A transform of both directions, columns first: in [from][from], out [to][to] with elements `step`
+/* Applies a transform to columns, then rows: in [from][from], out [to][to] with elements `step`
  * apart. */
 static void both_ways(void (*times)(const REAL *a, REAL *o), int from, int to, const REAL *in,
                       REAL *out, int step)
@@ -148,7 +149,8 @@ static void both_ways(void (*times)(const REAL *a, REAL *o), int from, int to, c
     }
 }
 
-/* size × size pixels of one channel of an image from (row, column) on, zeros outside. */
+/* Reads size × size pixels of one channel of an image, from (row, column) on, with zeros
+ * outside. */
 static void read_window(const REAL *image, int32_t h, int32_t w, int32_t c, int64_t row,
                         int64_t column, int size, REAL *out)
 {
@@ -162,7 +164,7 @@ static void read_window(const REAL *image, int32_t h, int32_t w, int32_t c, int6
 
 enum { winograd_block = 32 }; /* results computed side by side */
 
-/* Where tile t is. */
+/* Gives the position of tile t. */
 static void find_tile(const winograd_job *job, int64_t t, int64_t *n, int32_t *row, int32_t *column)
 {
     *n = t / job->columns / job->rows;
@@ -170,7 +172,7 @@ static void find_tile(const winograd_job *job, int64_t t, int64_t *n, int32_t *r
     *column = (int32_t)(t % job->columns) * 4;
 }
 
-/* The source that a tile reads of channel i, transformed. */
+/* Transforms the window of channel i that a tile reads. */
 static void transform_source(const winograd_job *job, const winograd_maps *maps, const REAL *source,
                              int64_t t, int32_t i, REAL u[36])
 {
@@ -183,7 +185,7 @@ static void transform_source(const winograd_job *job, const winograd_maps *maps,
     both_ways(maps->bt, 6, 6, window, u, 1);
 }
 
-/* Results first … first + count of tile t: sums[pixel][result]. */
+/* Computes results first … first + count of tile t: sums[pixel][result]. */
 static void sum_tile(const winograd_job *job, const winograd_maps *maps, const REAL *source,
                      const REAL *w, int64_t t, int32_t first, int32_t count,
                      REAL sums[16][winograd_block])
@@ -230,7 +232,7 @@ static void winograd_all(const winograd_job *job, const winograd_maps *maps, con
         }
 }
 
-/* Channel i's weight gradients for filters first … first + count, and those filters' bias
+/* Computes channel i's weight gradients for filters first … first + count, and these filters' bias
  * gradients. */
 static void sum_weights(const winograd_job *job, const winograd_maps *maps, const REAL *x,
                         const REAL *dy, int32_t i, int32_t first, int32_t count,
@@ -251,7 +253,7 @@ static void sum_weights(const winograd_job *job, const winograd_maps *maps, cons
                             job->k, row, column, 4, window);
                 both_ways(maps->a, 4, 6, window, v, 1);
                 for (int p = 0; p < 36; p++) sum[p][o] = REAL_FMA(u[p], v[p], sum[p][o]);
-                bias[o] += v[7]; /* with ±1 the sum of the tile's gradient */
+                bias[o] += v[7]; /* with ±1, the sum of the tile's gradient */
             }
         }
         for (int32_t o = 0; o < count; o++) {
@@ -266,7 +268,7 @@ static void sum_weights(const winograd_job *job, const winograd_maps *maps, cons
     }
 }
 
-/* dw and db, either of which may be NULL. */
+/* Computes dw and db, either of which may be NULL. */
 static void winograd_weights(const winograd_job *job, const winograd_maps *maps, const REAL *x,
                              const REAL *dy, REAL *dw, REAL *db)
 {

@@ -1,5 +1,5 @@
-/* How devices with few wide cores cut Winograd's tiles into blocks and lay out workspace: the
- * CPU, and OpenCL on one. Results do not depend on any of it. */
+/* How devices with few wide cores (the CPU, and OpenCL on CPUs) cut Winograd's tiles into blocks
+ * and lay out their workspace. Results do not depend on it. */
 #ifndef CLADE_OP_WINOGRAD_PLAN_H
 #define CLADE_OP_WINOGRAD_PLAN_H
 
@@ -9,9 +9,9 @@ enum { winograd_points = 36 };
 
 static inline int32_t winograd_round(int32_t n, int32_t to) { return (n + to - 1) / to * to; }
 
-/* For vectors of `vw` floats: rows of whole vectors, two vectors of filters at a time, and as many
- * tiles at a time as stay in `cache` bytes while there are blocks enough for all workers; a
- * multiple of the tiles in a product. */
+/* Plans for vectors of `vw` floats: rows of whole vectors, two vectors of filters at a time, and as
+ * many tiles at a time as fit `cache` bytes while all workers have enough blocks; a multiple of the
+ * tiles in a product. */
 static inline void winograd_plan(winograd_job *job, int32_t vw, int32_t workers, int64_t cache)
 {
     job->cs = winograd_round(job->c, vw);
@@ -23,7 +23,7 @@ static inline void winograd_plan(winograd_job *job, int32_t vw, int32_t workers,
     job->block = fit < tile ? tile : fit / tile * tile;
 }
 
-/* The same for a weight gradient, whose chunks are cut evenly. */
+/* Plans the same for a weight gradient, whose chunks are cut evenly. */
 static inline void winograd_plan_dw(winograd_job *job, int32_t vw, int64_t cache)
 {
     job->cs = winograd_round(job->c, vw);
