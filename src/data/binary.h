@@ -1,18 +1,18 @@
-/* Sets that are published as records in a few binary files: CIFAR and MNIST's IDX. */
+/* Data sets published as records in a few binary files: CIFAR and MNIST's IDX. */
 #ifndef CLADE_DATA_BINARY_H
 #define CLADE_DATA_BINARY_H
 
 #include "data/dataset.h"
 
-enum { clade_member_bytes = 1 << 30 }; /* the largest file of such a set that is read */
+enum { clade_member_bytes = 1 << 30 }; /* maximum size of such a file */
 
-/* Whether a file of this name may be part of such a set. */
+/* Return whether a file of this name may be part of such a set. */
 bool clade_binary_member(const char *base);
 bool clade_cifar_member(const char *base);
 bool clade_idx_member(const char *base);
 bool clade_named_gz(const char *base);
 
-/* When `source` holds such a set: fills in raw, classes and images. Otherwise *found is false. */
+/* Fill in raw, classes and images if `source` holds such a set; else *found is false. */
 clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool *found);
 clade_status clade_idx_read(clade_dataset *dataset, clade_source *source, bool *found);
 

@@ -4,12 +4,12 @@
 
 #include "data/label_list.h"
 
-/* Reads a decimal number, with white space around it or not; an infinity or NaN too. False: the
- * text is none. */
+/* Parses a decimal number, also an infinity or NaN, and allows white space around it. Returns false
+ * if the text is not a number. */
 bool clade_label_number(const char *text, double *out);
 
-/* Of the list at `path`: does float32 tell the numbers of each column apart, but for a hundredth of
- * their deviation? Errors: EINVAL. */
+/* Checks for the list at `path` that float32 can distinguish the numbers of each column, up to a
+ * hundredth of their deviation. Errors: EINVAL. */
 clade_status clade_label_numbers_check(const clade_label_list *list, const char *path);
 
 #endif

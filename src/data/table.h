@@ -9,17 +9,17 @@
 
 enum { CLADE_TABLE_COLUMNS = 256 }; /* at most */
 
-/* Where reading is, in a text that is cut into fields on the way. */
+/* The reading position in a text, which is split into fields in place. */
 typedef struct clade_table {
-    const char *path, *place; /* place: what stands before a row's number in messages */
+    const char *path, *place; /* place: the text before a row's number in messages */
     char *at, *end;
     char separator; /* ' ': any white space */
     size_t line;
 } clade_table;
 
-/* What separates the fields of the first line. */
+/* Returns the separator of the fields of the first line. */
 char clade_table_separator(const char *text, const char *end);
-/* The fields of the next line that has any, which begins at *line; *count 0: the table is over.
+/* Gives the fields of the next non-empty line, which begins at *line; *count 0: end of the table.
  * Errors: EFORMAT. */
 clade_status clade_table_next(clade_table *table, char *fields[CLADE_TABLE_COLUMNS], size_t *count,
                               size_t *line);
