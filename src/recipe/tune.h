@@ -1,4 +1,4 @@
-/* The section `tune` once it is read; part of a recipe. */
+/* The section `tune` after reading; part of a recipe. */
 #ifndef CLADE_RECIPE_TUNE_H
 #define CLADE_RECIPE_TUNE_H
 
@@ -8,7 +8,7 @@
 clade_status clade_recipe_read_tuning(clade_recipe *recipe);
 void clade_tuning_clear(clade_tuning *tuning);
 
-/* A recipe from text with edits, as clade_recipe_read. */
+/* Parses a recipe with edits, like clade_recipe_read. */
 clade_status clade_recipe_parse_edited(const char *text, const char *name, const char *const *sets,
                                        size_t set_count, clade_recipe **out);
 

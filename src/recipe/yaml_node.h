@@ -1,4 +1,4 @@
-/* What a YAML node is made of; for the files that implement recipe/yaml.h. */
+/* The contents of a YAML node, for the files that implement recipe/yaml.h. */
 #ifndef CLADE_YAML_NODE_H
 #define CLADE_YAML_NODE_H
 
@@ -6,10 +6,10 @@
 
 #include <stdatomic.h>
 
-/* The name that a node's error texts begin with, shared by the nodes that came from there. */
+/* The name at the start of a node's error texts, shared by all nodes of one source. */
 typedef struct yaml_source {
     atomic_size_t users;
-    bool lines; /* error texts give the line: not of an assignment */
+    bool lines; /* error texts give the line; false for assignments */
     char name[];
 } yaml_source;
 
@@ -24,26 +24,26 @@ struct clade_yaml {
     bool quoted; /* a scalar that is text although it looks like a number, a boolean or null */
     bool flow;   /* a list or map that was written in brackets */
     uint32_t line, column;
-    yaml_source *source; /* NULL: made in memory */
+    yaml_source *source; /* NULL: created in memory */
     char *text;          /* of a scalar */
-    yaml_member *member; /* `count` of them, room for `room` */
+    yaml_member *member; /* `count` of them, allocated for `room` */
     size_t count, room;
 };
 
 void clade_yaml_share_source(clade_yaml *node, yaml_source *source);
-/* Adds a member to a list or map and takes key and value, also when it fails. */
+/* Adds a member to a list or map, and takes over key and value, also on failure. */
 clade_status clade_yaml_add_member(clade_yaml *node, yaml_member member);
 
-/* What plain (unquoted) text means. */
+/* The meaning of plain (unquoted) text. */
 bool clade_yaml_text_is_null(const char *text);
 bool clade_yaml_text_is_bool(const char *text, bool *value);
-/* A decimal number or a fraction of two; the value may be infinite when it is too large. */
+/* Parses a decimal number or a fraction of two; the value is infinite if it is too large. */
 bool clade_yaml_text_is_number(const char *text, double *value);
 
-/* Of `count` words the one that `word` was probably meant to be; NULL when none is near. */
+/* Returns the one of `count` words that `word` was probably meant to be; NULL if none is close. */
 const char *clade_yaml_nearest(const char *word, const char *const *words, size_t count);
 
-/* `text` cut to a length that suits a message and without control characters. */
+/* `text` without control characters, truncated to a length suitable for messages. */
 typedef struct yaml_quote {
     char text[64];
 } yaml_quote;
