@@ -1,4 +1,4 @@
-/* What numbers are in a tensor of a file. */
+/* Types of the numbers in a file's tensors. */
 #ifndef CLADE_WEIGHTS_DTYPE_H
 #define CLADE_WEIGHTS_DTYPE_H
 
@@ -23,15 +23,15 @@ typedef enum clade_safetensors_dtype {
     CLADE_SAFETENSORS_I64
 } clade_safetensors_dtype;
 
-/* "F32" and so on, as in safetensors files. */
+/* Returns "F32" and so on, as in safetensors files. */
 const char *clade_safetensors_dtype_name(clade_safetensors_dtype dtype);
 size_t clade_safetensors_dtype_size(clade_safetensors_dtype dtype); /* bytes of an element */
 
-/* The one of this name; false: there is none. */
+/* Finds the type of this name; false: there is none. */
 bool clade_safetensors_dtype_find(const char *name, clade_safetensors_dtype *out);
 
-/* Converts `count` little-endian numbers of any floating-point dtype to float32, rounded to nearest
- * even where F64 has more digits. False: not a floating-point dtype. */
+/* Converts `count` little-endian numbers of any floating-point dtype to float32; F64 is rounded to
+ * nearest even. Returns false if the dtype is not a floating-point one. */
 bool clade_dtype_floats(clade_safetensors_dtype dtype, const void *data, size_t count, float *out);
 
 #endif

@@ -1,5 +1,5 @@
-/* Arrays of weights in a file of any kind that is read: safetensors, PyTorch's, Keras' HDF5. Which
- * one it is says its content. */
+/* Arrays of weights in a file of any supported kind, recognised by its content: safetensors,
+ * PyTorch's, Keras' HDF5. */
 #ifndef CLADE_WEIGHTS_FILE_H
 #define CLADE_WEIGHTS_FILE_H
 
@@ -21,18 +21,18 @@ typedef struct clade_weight_array {
 
 typedef struct clade_weight_file clade_weight_file;
 
-/* Is it named as Keras' files are? Opens nothing. */
+/* Returns whether the file's name is that of a Keras file. Opens nothing. */
 bool clade_weight_file_is_named_keras(const char *path);
-/* Is it Keras'? By its content; a file that cannot be read is judged by its name. */
+/* Returns whether the file is Keras', by its content; if it cannot be read, by its name. */
 bool clade_weight_file_is_keras(const char *path);
 
-/* Errors: those of the reader of its kind; EFORMAT where it is of no kind. */
+/* Errors: those of its kind's reader; EFORMAT if it is of no known kind. */
 clade_status clade_weight_file_open(const char *path, clade_weight_file **out);
 void clade_weight_file_close(clade_weight_file **file);
 
 size_t clade_weight_file_count(const clade_weight_file *file);
 clade_weight_array clade_weight_file_at(const clade_weight_file *file, size_t i);
-/* The array's `count` values, row-major. */
+/* Gives the array's `count` values, row-major. */
 clade_status clade_weight_file_floats(const clade_weight_file *file,
                                       const clade_weight_array *array, float *out);
 

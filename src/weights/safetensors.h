@@ -15,14 +15,15 @@
 
 enum { clade_safetensors_max_rank = 8 };
 
-/* One tensor; of a file that was opened, everything in it belongs to the file. */
+/* A tensor. If a file was opened, everything in it belongs to the file. */
 typedef struct clade_safetensors_tensor {
     const char *name;
     clade_safetensors_dtype dtype;
     int32_t rank;
     int64_t shape[clade_safetensors_max_rank];
-    const void *data; /* little-endian; aligned as the file has it, which need not suit the dtype */
-    size_t bytes; /* elements times size of one; the writer computes it, and does not read this */
+    const void *data; /* little-endian; aligned as in the file, which may not suit the dtype */
+    size_t bytes;     /* number of elements times their size; the writer computes it, and ignores
+                       * this */
 } clade_safetensors_tensor;
 
 typedef struct clade_safetensors_pair {
@@ -31,11 +32,11 @@ typedef struct clade_safetensors_pair {
 
 typedef struct clade_safetensors clade_safetensors;
 
-/* Reads the file into memory and checks all of it: every tensor lies inside the data, as large as
- * its shape and dtype say; none overlap and nothing is left between them. Errors: EIO, EFORMAT,
- * EUNSUPPORTED (rank above 8, a dtype that is not in the list), ENOMEM. */
+/* Reads the file into memory and checks all of it: every tensor lies inside the data, with the size
+ * of its shape and dtype; none overlap and there are no gaps. Errors: EIO, EFORMAT, EUNSUPPORTED
+ * (rank above 8, an unknown dtype), ENOMEM. */
 clade_status clade_safetensors_open(const char *path, clade_safetensors **out);
-/* The same from memory, which is copied; `name` stands for it in error texts. */
+/* Does the same from memory, which is copied; `name` stands for it in error texts. */
 clade_status clade_safetensors_open_memory(const void *bytes, size_t size, const char *name,
                                            clade_safetensors **out);
 void clade_safetensors_destroy(clade_safetensors **file);
@@ -50,15 +51,15 @@ clade_safetensors_pair clade_safetensors_metadata_at(const clade_safetensors *fi
 const char *clade_safetensors_metadata(const clade_safetensors *file,
                                        const char *key); /* NULL: none */
 
-/* Converts a tensor of any floating-point dtype to float32, rounded to nearest even where F64 has
- * more digits; `count` must be its number of elements. Errors: EFORMAT (not a floating-point
- * dtype), EINVAL (another count). */
+/* Converts a tensor of any floating-point dtype to float32; F64 is rounded to nearest even. `count`
+ * must be its number of elements. Errors: EFORMAT (not a floating-point dtype), EINVAL (another
+ * count). */
 clade_status clade_safetensors_floats(const clade_safetensors *file,
                                       const clade_safetensors_tensor *tensor, size_t count,
                                       float *out);
 
-/* Writes tensors in the order given, the data starting at a multiple of 64 bytes, and replaces
- * `path` atomically. The same arguments give the same bytes. Errors: EINVAL (two of one name, a
+/* Writes tensors in the given order, with the data starting at a multiple of 64 bytes, and replaces
+ * `path` atomically. The same arguments give the same bytes. Errors: EINVAL (a repeated name, a
  * name that is not UTF-8, a negative size), EIO, ENOMEM. */
 clade_status clade_safetensors_write(const char *path, const clade_safetensors_tensor *tensors,
                                      size_t count, const clade_safetensors_pair *metadata,
