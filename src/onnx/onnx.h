@@ -1,7 +1,7 @@
-/* Reading ONNX: what its files share. The way of a net: the file is unpacked (file.c),
- * its nodes are taken in order (import.c) and become layers of a draft
- * (draft.c), or, where all they take is known, constants (fold.c). The draft
- * is simplified (simplify.c) and becomes a network (emit.c). */
+/* Reading ONNX: what its files share. The steps are: the file is unpacked (file.c); its nodes are
+ * read in order (import.c) and become layers of a draft (draft.c) or, if all their inputs are
+ * known, constants (fold.c); the draft is simplified (simplify.c) and becomes a network
+ * (emit.c). */
 #ifndef CLADE_ONNX_H
 #define CLADE_ONNX_H
 
@@ -15,12 +15,12 @@ enum {
     CLADE_ONNX_INT8 = 3,
     CLADE_ONNX_INT32 = 6,
     CLADE_ONNX_INT64 = 7
-}; /* of the format's element types */
+}; /* some of the format's element types */
 enum { clade_onnx_max_rank = 8 };
 
 /* --- file.c --- */
 
-/* Memory is counted: all that reading takes may be 8 times the size of the files plus 64 MiB. */
+/* An ONNX file. Memory is counted: reading may take 8 times the size of the files plus 64 MiB. */
 typedef struct clade_onnx_file {
     const char *path;
     char *folder;
@@ -29,28 +29,29 @@ typedef struct clade_onnx_file {
     int64_t opset;
     uint64_t used, limit;
     bool short_of_memory; /* below the limit */
-    char **external;      /* files beside it whose size counts already */
+    char **external;      /* external files whose size is already counted */
     size_t external_count;
     ProtobufCAllocator allocator;
 } clade_onnx_file;
 
-/* Unpacks and checks the head: opset, one graph. `path` must live as long as the file. */
+/* Unpacks the file and checks its head: opset, one graph. `path` must live as long as the file. */
 clade_status clade_onnx_file_open(const char *path, const void *bytes, size_t size,
                                   clade_onnx_file *out);
 void clade_onnx_file_close(clade_onnx_file *file);
-/* Counted memory, zeroed; NULL with the error set. */
+/* Allocates counted memory, zeroed; NULL with the error set. */
 void *clade_onnx_take(clade_onnx_file *file, uint64_t count, size_t size);
 void clade_onnx_give(clade_onnx_file *file, void *memory);
-/* Takes memory out of the count: it is for free() from here on. NULL with the error set. */
+/* Removes memory from the count: from now on it is released with free(). NULL with the error
+ * set. */
 float *clade_onnx_release(clade_onnx_file *file, float *data, size_t count);
 
-/* A tensor whose values are known: real numbers or whole ones. */
+/* A tensor whose values are known: real numbers or integers. */
 typedef struct clade_onnx_constant {
     bool real;
     int32_t rank;
     int64_t dim[clade_onnx_max_rank];
     size_t count;
-    int32_t type; /* the format's, of one that a file stores; else 0 */
+    int32_t type; /* the format's type, if a file stores it; else 0 */
     float *f;     /* if real, else NULL; counted memory */
     int64_t *i;   /* if not */
 } clade_onnx_constant;
@@ -62,7 +63,7 @@ static inline double clade_onnx_number(const clade_onnx_constant *c, size_t k)
 {
     return c->real ? (double)c->f[k] : (double)c->i[k];
 }
-/* Decodes a stored tensor, from an external file too. Errors: EFORMAT naming the tensor. */
+/* Decodes a stored tensor, also from an external file. Errors: EFORMAT naming the tensor. */
 clade_status clade_onnx_tensor_read(clade_onnx_file *file, const Onnx__Tensor *tensor,
                                     clade_onnx_constant *out);
 
@@ -71,7 +72,7 @@ clade_status clade_onnx_tensor_read(clade_onnx_file *file, const Onnx__Tensor *t
 const Onnx__Attribute *clade_onnx_attribute(const Onnx__Node *node, const char *name);
 int64_t clade_onnx_int(const Onnx__Node *node, const char *name, int64_t otherwise);
 float clade_onnx_float(const Onnx__Node *node, const char *name, float otherwise);
-/* "" where it is missing. */
+/* Gives "" if it is missing. */
 void clade_onnx_text(const Onnx__Node *node, const char *name, char text[32]);
 /* "Conv 'conv1'", for messages. */
 const char *clade_onnx_describe(const Onnx__Node *node, char text[160]);
@@ -80,17 +81,17 @@ static inline const char *clade_onnx_string(const char *text) { return text ? te
 /* --- values --- */
 
 typedef enum clade_onnx_kind {
-    CLADE_ONNX_BROKEN, /* made by a node that cannot be read */
-    CLADE_ONNX_STORED, /* an initializer, decoded where it is used */
+    CLADE_ONNX_BROKEN, /* output of a node that cannot be read */
+    CLADE_ONNX_STORED, /* an initializer, decoded when it is used */
     CLADE_ONNX_KNOWN,
     CLADE_ONNX_LAYER,
-    CLADE_ONNX_PART /* a step of a normalisation that is written in pieces */
+    CLADE_ONNX_PART /* a step of a normalisation that is written as several nodes */
 } clade_onnx_kind;
 
-/* Where in the normalisation of x a step is. Those from the mean to the inverse have a number for
- * each image and group, or for each row of what is normalised. */
+/* The steps of normalising x. Those from the mean to the inverse have one number for each image and
+ * group, or for each normalised row. */
 typedef enum clade_onnx_step {
-    CLADE_ONNX_GROUPED, /* x itself, its channels seen in groups */
+    CLADE_ONNX_GROUPED, /* x itself, with its channels grouped */
     CLADE_ONNX_MEAN,
     CLADE_ONNX_DIFFERENCE, /* x − mean */
     CLADE_ONNX_SQUARE,
@@ -101,15 +102,15 @@ typedef enum clade_onnx_step {
     CLADE_ONNX_SCALED_X,    /* x inverse */
     CLADE_ONNX_SCALED_MEAN, /* mean inverse */
     CLADE_ONNX_REST,        /* beta − mean inverse */
-    CLADE_ONNX_NORMAL       /* all of it: (x − mean) / deviation, times gamma, plus beta */
+    CLADE_ONNX_NORMAL       /* the result: (x − mean) / deviation, times gamma, plus beta */
 } clade_onnx_step;
 
 typedef struct clade_onnx_part {
     clade_onnx_step step;
-    const char *x;          /* name of what is normalised, the output of a layer */
-    const Onnx__Node *node; /* that the step comes from */
-    int32_t groups;         /* of channels; 0: whole dimensions are normalised, … */
-    unsigned axes;          /* … those of x as ONNX sees it: bit k */
+    const char *x;          /* name of the normalised value, the output of a layer */
+    const Onnx__Node *node; /* the step's node */
+    int32_t groups;         /* of channels; 0: whole dimensions are normalised */
+    unsigned axes;          /* those dimensions, as ONNX numbers them: bit k */
     bool listed;            /* gamma and beta are lists: see clade_onnx_norm */
     bool negative;          /* minus the mean, or minus the scaled mean */
     float eps;
@@ -121,16 +122,16 @@ typedef struct clade_onnx_value {
     clade_onnx_kind kind;
     const Onnx__Tensor *stored;
     clade_onnx_constant known;
-    /* A layer's output, seen as ONNX does: dim[0] is the batch, order[k] which dimension of the
-     * layer's [n, …] dimension k is, or −1 where it has size 1 and need not be any. */
+    /* A layer's output as ONNX sees it. dim[0] is the batch; order[k] is the dimension of the
+     * layer's [n, …] that is dimension k, or −1 if it has size 1 and can be any. */
     int32_t layer, rank;
     int64_t dim[clade_onnx_max_rank];
     int8_t order[clade_onnx_max_rank];
-    int32_t chw[3];       /* not 0: one vector, [c h w] to ONNX, but the layer's is [h w c] */
-    clade_onnx_part part; /* rank and dim are those that ONNX sees */
+    int32_t chw[3];       /* not 0: a vector that is [c h w] in ONNX, but [h w c] in the layer */
+    clade_onnx_part part; /* rank and dim are ONNX's */
 } clade_onnx_value;
 
-/* Where ONNX's channel or element k lies in the layer's last dimension. */
+/* Returns the index in the layer's last dimension of ONNX's channel or element k. */
 static inline size_t clade_onnx_channel(const clade_onnx_value *x, size_t k)
 {
     if (!x->chw[0]) return k;
@@ -140,26 +141,26 @@ static inline size_t clade_onnx_channel(const clade_onnx_value *x, size_t k)
 
 /* --- draft.c: layers under construction --- */
 
-/* What a layer of the draft stands for. The others than CLADE_ONNX_PLAIN are linear activations
- * until simplification has found what they are part of. */
+/* The meaning of a layer in the draft. Layers other than CLADE_ONNX_PLAIN are linear activations
+ * until simplification finds out what they belong to. */
 typedef enum clade_onnx_role {
     CLADE_ONNX_PLAIN,
     CLADE_ONNX_AFFINE,
     CLADE_ONNX_ERF,
-    CLADE_ONNX_SCALE, /* a prelu that all is multiplied by: the alphas are the factors */
+    CLADE_ONNX_SCALE, /* a prelu that multiplies everything: its alphas are the factors */
     CLADE_ONNX_CLIP   /* to 0 … 1, of an affine */
 } clade_onnx_role;
 
 typedef struct clade_onnx_layer {
-    clade_layer layer; /* inputs are numbers in the draft */
+    clade_layer layer; /* its inputs are numbers in the draft */
     clade_onnx_role role;
-    const Onnx__Node *node; /* it comes from */
-    const char *stem;       /* name of its weights before their suffix; counted memory, or NULL */
-    float *weight[4];       /* in the order of the layer's rule; counted memory */
+    const Onnx__Node *node; /* its node */
+    const char *stem;       /* its weights' name before their suffix; counted memory, or NULL */
+    float *weight[4];       /* in the order of the layer's record; counted memory */
     size_t weight_count[4];
     int32_t channels;           /* of an affine */
     float *scale, *shift;       /* [channels]; counted memory */
-    clade_quantization rounded; /* its output */
+    clade_quantization rounded; /* of its output */
     int32_t uses;
     bool live;
 } clade_onnx_layer;
@@ -173,16 +174,16 @@ typedef struct clade_onnx_reader {
     size_t values, value_capacity;
     uint32_t *slot; /* hash table of values by name: number + 1 */
     size_t slots;
-    clade_onnx_constant held[8]; /* decoded for the node under way */
+    clade_onnx_constant held[8]; /* decoded for the current node */
     int32_t held_count;
     int64_t batch;
-    size_t node;           /* number of the one under way */
+    size_t node;           /* number of the current node */
     int32_t folded;        /* nodes */
     int32_t trained_norms; /* batch normalisations in training mode */
     int32_t output;        /* layer */
     bool output_turned;
     bool pixels;  /* the input is uint8 */
-    bool resized; /* images have another size than the file says */
+    bool resized; /* images have another size than in the file */
     clade_preprocessing preprocessing;
     bool has_preprocessing;
     char faults[3072];
@@ -191,40 +192,40 @@ typedef struct clade_onnx_reader {
 
 void clade_onnx_reader_clear(clade_onnx_reader *reader);
 
-/* NULL: there is none. */
+/* Finds a value by name; NULL: there is none. */
 clade_onnx_value *clade_onnx_find(const clade_onnx_reader *reader, const char *name);
 /* Adds a value of that name. EFORMAT if there is one already. */
 clade_status clade_onnx_define(clade_onnx_reader *reader, const char *name,
                                const clade_onnx_value *value);
 
-/* Adds a layer that the node gives its name to (NULL: none does); its shape follows. EUNSUPPORTED
- * where it does not fit. */
+/* Adds a layer, which the node gives its name (NULL: none does), and computes its shape.
+ * EUNSUPPORTED if it does not fit. */
 clade_status clade_onnx_add(clade_onnx_reader *reader, const Onnx__Node *node,
                             const clade_layer *layer, int32_t *number);
-/* The layer's output: dim [0, rank] with the batch first; the rank with the batch. */
+/* Gives the layer's output shape: dim [0, rank] with the batch first; the rank includes the
+ * batch. */
 int32_t clade_onnx_dims(const clade_onnx_reader *reader, int32_t layer, int64_t dim[4]);
 
-/* The node's input i as a constant, decoded if need be and held until the node is done; *out is
- * NULL where there is no such input. EUNSUPPORTED where it is not constant. */
+/* Gives the node's input i as a constant, decoding it if needed and holding it until the node is
+ * done; *out is NULL if there is no such input. EUNSUPPORTED if it is not constant. */
 clade_status clade_onnx_input_constant(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
                                        const clade_onnx_constant **out);
-/* The same by its name. */
+/* Does the same by name. */
 clade_status clade_onnx_find_constant(clade_onnx_reader *reader, const char *name,
                                       const clade_onnx_constant **out);
-/* Frees those that are held. */
+/* Frees the constants that are held. */
 void clade_onnx_drop_held(clade_onnx_reader *reader);
-/* EFORMAT where there is no such constant, EUNSUPPORTED where it has not `rank` dimensions of real
- * numbers; `what` is it: "its kernel". */
+/* Fails with EFORMAT if there is no such constant, with EUNSUPPORTED if it does not have `rank`
+ * dimensions of real numbers; `what` names it: "its kernel". */
 clade_status clade_onnx_expect_real(const clade_onnx_constant *constant, int32_t rank,
                                     const char *what);
-/* Whole numbers given as an attribute or, in later opsets, as input i. *count 0: neither. */
+/* Gives integers from an attribute or, in later opsets, input i. *count 0: there is neither. */
 clade_status clade_onnx_ints(clade_onnx_reader *reader, const Onnx__Node *node, const char *name,
                              size_t i, int64_t out[clade_onnx_max_rank], int32_t *count);
-/* The node's input i as a layer's output; EUNSUPPORTED where it is constant. */
+/* Gives the node's input i as a layer's output; EUNSUPPORTED if it is constant. */
 clade_status clade_onnx_input(clade_onnx_reader *reader, const Onnx__Node *node, size_t i,
                               clade_onnx_value *out);
-/* The same as an image [n, h, w, c], or as a vector [n, c], adding a reshape where that is needed.
- */
+/* Give the same as an image [n, h, w, c], or as a vector [n, c], adding a reshape if needed. */
 clade_status clade_onnx_image(clade_onnx_reader *reader, clade_onnx_value *value);
 clade_status clade_onnx_vector(clade_onnx_reader *reader, clade_onnx_value *value);
 /* Defines the node's first output. */
@@ -233,14 +234,14 @@ clade_status clade_onnx_output(clade_onnx_reader *reader, const Onnx__Node *node
 clade_status clade_onnx_output_image(clade_onnx_reader *reader, const Onnx__Node *node,
                                      int32_t layer);
 
-/* Copies a constant of real numbers into the layer's weight k: values[i] = source[from(i)], `from`
- * NULL: as they are. */
+/* Copies a constant of real numbers into the layer's weight k: values[i] = source[from(i)]; `from`
+ * NULL: in the same order. */
 clade_status clade_onnx_set_weight(clade_onnx_reader *reader, int32_t layer, int k,
                                    const float *data, size_t count);
 /* Sets the layer's stem from the name of a weight's tensor. */
 clade_status clade_onnx_set_stem(clade_onnx_reader *reader, int32_t layer, const char *tensor);
 
-/* Takes a node to layers, or says EUNSUPPORTED, which is collected. */
+/* Converts a node to layers, or returns EUNSUPPORTED, which is collected. */
 typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx__Node *node);
 #define CLADE_ONNX_OPERATOR(op, reader)                                                            \
     clade_status clade_onnx_read_##reader(clade_onnx_reader *reader, const Onnx__Node *node);
@@ -248,16 +249,16 @@ typedef clade_status (*clade_onnx_handler)(clade_onnx_reader *reader, const Onnx
 
 /* --- shape.c --- */
 
-/* The dimensions that Reshape gives v. */
+/* Gives the dimensions that Reshape gives v. */
 clade_status clade_onnx_reshape_target(clade_onnx_reader *reader, const Onnx__Node *node,
                                        const clade_onnx_value *v, int64_t to[clade_onnx_max_rank],
                                        int32_t *rank);
 
 /* --- norm.c --- */
 
-/* A normalisation of groups of the layer's channels, or (groups 0) over the dimensions of x that
- * `axes` names, bit k. gamma and beta are NULL, or constants that stretch over x; with `listed`
- * they are lists, of a number for each channel or group. */
+/* A normalisation of groups of the layer's channels or (groups 0) over the dimensions of x that
+ * `axes` names, bit k. gamma and beta are NULL, or constants that broadcast to x; with `listed`
+ * they are lists, one number for each channel or group. */
 typedef struct clade_onnx_norm {
     int32_t groups;
     unsigned axes;
@@ -268,38 +269,39 @@ typedef struct clade_onnx_norm {
 /* Adds its layer to x, which becomes its output. */
 clade_status clade_onnx_add_norm(clade_onnx_reader *reader, const Onnx__Node *node,
                                  clade_onnx_value *x, const clade_onnx_norm *norm);
-/* Could it be gamma or beta? */
+/* Returns whether the constant can be gamma or beta. */
 bool clade_onnx_norm_fits(const clade_onnx_reader *reader, const clade_onnx_value *x,
                           const clade_onnx_norm *norm, const clade_onnx_constant *c);
 
 /* --- norm_part.c --- */
 
-/* Reads a node that is a step of a normalisation written in pieces; *done false: it is none, and
- * its inputs are no steps any more. EUNSUPPORTED where such a step is used for something else. */
+/* Reads a node that is a step of a normalisation written as several nodes. *done false: it is not,
+ * and its inputs no longer count as steps. EUNSUPPORTED if such a step is used for something
+ * else. */
 clade_status clade_onnx_read_part(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
-/* A step that is a whole normalisation becomes a layer; of others EUNSUPPORTED. */
+/* Turns a step that completes a normalisation into a layer; EUNSUPPORTED for other steps. */
 clade_status clade_onnx_finish_part(clade_onnx_reader *reader, const char *name);
 
 /* --- tokens.c --- */
 
-/* Reads attention or class_token from the node under way on, where these begin as Clade writes
- * them; *nodes is how many nodes that were, 0: they do not. */
+/* Reads attention or class_token, beginning at the current node, in the form that Clade writes;
+ * *nodes is the number of their nodes, 0 if they do not begin here. */
 clade_status clade_onnx_read_tokens(clade_onnx_reader *reader, size_t *nodes);
-/* Has c a number for each element of an image of x? */
+/* Returns whether c has one number for each element of an image of x. */
 bool clade_onnx_is_position(const clade_onnx_value *x, const clade_onnx_constant *c);
-/* Adds a position_embedding of these numbers to x, which becomes its output. */
+/* Adds a position_embedding with these numbers to x, which becomes its output. */
 clade_status clade_onnx_add_position(clade_onnx_reader *reader, const Onnx__Node *node,
                                      clade_onnx_value *x, const clade_onnx_constant *c);
 
 /* --- window.c --- */
 
-/* A window's attributes, as they are. */
+/* A window's attributes, unchanged. */
 typedef struct clade_onnx_window {
     int64_t size[2], stride[2], dilation[2], pad[4];
     clade_padding padding;
 } clade_onnx_window;
 
-/* An attribute of `need` numbers from `low` to 2^31; one that is missing leaves *out as it was. */
+/* Reads an attribute of `need` numbers from `low` to 2^31; if it is missing, *out is unchanged. */
 clade_status clade_onnx_read_pair(clade_onnx_reader *reader, const Onnx__Node *node,
                                   const char *name, int need, int64_t low, int64_t *out);
 /* Sizes must be set; `x` is the image's value, [n, c, h, w]. */
@@ -309,22 +311,23 @@ void clade_onnx_set_ints(int32_t *to, const int64_t *from, int count);
 
 /* --- activation.c --- */
 
-/* y = scale x + shift, one or `count` channels of each, in the order of the layer's channels. */
+/* Adds y = scale x + shift, with one of each or `count` of each, in the order of the layer's
+ * channels. */
 clade_status clade_onnx_add_affine(clade_onnx_reader *reader, const Onnx__Node *node,
                                    clade_onnx_value *value, const float *scale, const float *shift,
                                    size_t count);
 
-/* A prelu with these slopes, which broadcast to x. */
+/* Adds a prelu with these slopes, which broadcast to x. */
 clade_status clade_onnx_add_prelu(clade_onnx_reader *reader, const Onnx__Node *node,
                                   clade_onnx_value *value, const clade_onnx_constant *slope);
 
 /* --- fold.c --- */
 
-/* Works a node out whose inputs are all known, or that only asks for a shape. *done false: it is
- * not one of those. */
+/* Folds a node whose inputs are all known, or that only queries a shape. *done false: it is
+ * neither. */
 clade_status clade_onnx_fold(clade_onnx_reader *reader, const Onnx__Node *node, bool *done);
 
-/* Is it an operator that can be worked out? */
+/* Returns whether an operator can be folded. */
 bool clade_onnx_folds(const char *op);
 
 /* --- simplify.c, emit.c --- */
@@ -336,7 +339,7 @@ void clade_onnx_add_fault(clade_onnx_reader *reader, const Onnx__Node *node, con
 
 /* --- metadata.c --- */
 
-/* What the file's metadata say about preprocessing and classes; both may be missing. */
+/* Reads preprocessing and classes from the file's metadata; both may be missing. */
 clade_status clade_onnx_read_metadata(const clade_onnx_reader *reader, clade_network *network);
 
 #endif

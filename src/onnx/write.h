@@ -6,7 +6,7 @@
 
 #include "onnx.pb-c.h"
 
-/* The first error is kept; what is added after it is dropped. All memory is released at the end. */
+/* Keeps the first error; later additions do nothing. All memory is released at the end. */
 typedef struct clade_onnx_writer {
     clade_status status;
     void *memory; /* a chain of blocks */
@@ -20,9 +20,9 @@ void clade_onnx_writer_clear(clade_onnx_writer *writer);
 /* Writes the model, replacing the file atomically. */
 clade_status clade_onnx_writer_save(clade_onnx_writer *writer, const char *path);
 
-/* Zeroed memory that lives as long as the writer; NULL after an error. */
+/* Allocates zeroed memory that lives as long as the writer; NULL after an error. */
 void *clade_onnx_keep(clade_onnx_writer *writer, size_t count, size_t size);
-/* A text; "" after an error. */
+/* Formats a text; "" after an error. */
 char *clade_onnx_format(clade_onnx_writer *writer, const char *format, ...) CLADE_PRINTF(2, 3);
 
 /* Adds a node with one output; NULL after an error. `name` may be NULL. Texts are not copied. */
@@ -35,16 +35,16 @@ void clade_onnx_put_text(clade_onnx_writer *writer, Onnx__Node *node, const char
                          const char *text);
 void clade_onnx_put_float(clade_onnx_writer *writer, Onnx__Node *node, const char *name, float f);
 
-/* Adds stored tensors; `data` must live as long as the writer. Gives the name. */
+/* Add stored tensors; `data` must live as long as the writer. Return the name. */
 char *clade_onnx_put_floats(clade_onnx_writer *writer, char *name, int32_t rank, const int64_t *dim,
                             const float *data);
 char *clade_onnx_put_numbers(clade_onnx_writer *writer, char *name, size_t count,
                              const int64_t *values);
-/* Elements of one of the format's types; `data` must live as long as the writer. */
+/* Adds elements of one of the format's types; `data` must live as long as the writer. */
 char *clade_onnx_put_tensor(clade_onnx_writer *writer, char *name, int32_t type, int32_t rank,
                             const int64_t *dim, const void *data, size_t element_size);
 void clade_onnx_put_property(clade_onnx_writer *writer, const char *key, char *value);
-/* dim −1: open, called "N". */
+/* dim −1: variable, named "N". */
 Onnx__ValueInfo *clade_onnx_make_info(clade_onnx_writer *writer, char *name, int32_t type,
                                       int32_t rank, const int64_t *dim);
 
