@@ -69,11 +69,7 @@ typedef struct clade_input {
     const struct clade_entry *entry;
     clade_bytes *buffer;
 } clade_input;
-enum {
-    clade_window_bytes = 1 << 20,
-    clade_whole_bytes = 8 << 20 /* larger files are read through
-                                 * windows */
-};
+enum { clade_window_bytes = 1 << 20, clade_whole_bytes = 8 << 20 /* larger: windowed */ };
 clade_input clade_input_of(const uint8_t *bytes, size_t size);
 /* Gives n bytes from `at` on, at most clade_window_bytes; *got is less at the end of the file.
  * Valid until the next call. Errors: EIO. */
