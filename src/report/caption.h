@@ -1,11 +1,11 @@
-/* Letters made of pixels, for the captions of images. */
+/* A bitmap font for the captions of images. */
 #ifndef CLADE_REPORT_CAPTION_H
 #define CLADE_REPORT_CAPTION_H
 
 #include <stdint.h>
 
 enum {
-    CLADE_CAPTION_GLYPHS = 96, /* ' ' to '~', and one for all others */
+    CLADE_CAPTION_GLYPHS = 96, /* ' ' to '~', and one for all other characters */
     CLADE_CAPTION_ROWS = 9,
     CLADE_CAPTION_COLUMNS = 5
 };

@@ -1,8 +1,8 @@
-/* Charts as SVG, inside a page or in a file of their own. Colours are told apart by those who are
- * colour-blind (after Okabe and Ito) and have a variant for dark windows; every chart has a title
- * and a description for those who do not see it, and values that show under the pointer. Values
- * that are not finite are left out. Coordinates are printed with one decimal, so that the same
- * numbers always give the same text. */
+/* Charts as SVG, inside a page or in a file of their own. Colours are distinguishable for
+ * colour-blind readers (after Okabe and Ito) and have a variant for dark windows. Every chart has a
+ * title and a description for screen readers, and shows values under the pointer. Values that are
+ * not finite are left out. Coordinates are printed with one decimal, so that the same numbers
+ * always give the same text. */
 #ifndef CLADE_REPORT_CHART_H
 #define CLADE_REPORT_CHART_H
 
@@ -10,22 +10,21 @@
 
 typedef struct clade_axis {
     const char *title; /* may be NULL */
-    double low,
-        high;  /* the least range to show, widened to what the data need; both 0: the data's */
-    bool zero; /* 0 is shown too */
-    bool logarithmic;         /* values above 0 only */
-    bool integer;             /* no ticks between whole numbers */
-    const char *const *names; /* of 0, 1, 2, … in place of numbers; of the x axis alone */
+    double low, high;  /* the smallest range to show, widened to fit the data; both 0: the data's */
+    bool zero;         /* include 0 */
+    bool logarithmic;  /* values above 0 only */
+    bool integer;      /* no ticks between integers */
+    const char *const *names; /* for 0, 1, 2, … in place of numbers; for the x axis only */
     size_t name_count;
 } clade_axis;
 
 typedef struct clade_chart {
     const char *title;
-    const char *description; /* one sentence on what is to be seen; NULL: the title */
+    const char *description; /* one sentence on what the chart shows; NULL: the title */
     clade_axis x, y;
-    int32_t height;    /* 0: 300, in units of which the width is 480 */
-    int32_t left, top; /* where it stands on a sheet; 0 in a page */
-    bool ends;         /* the last value of each line stands beside its end */
+    int32_t height;    /* 0: 300, in units in which the width is 480 */
+    int32_t left, top; /* its position on a sheet; 0 in a page */
+    bool ends;         /* print the last value of each line beside its end */
 } clade_chart;
 
 enum { CLADE_CHART_WIDTH = 480, CLADE_CHART_HEIGHT = 300 };
@@ -38,51 +37,51 @@ typedef enum clade_series_style {
 } clade_series_style;
 
 typedef struct clade_series {
-    const char *name; /* in the legend; NULL: not there */
+    const char *name; /* in the legend; NULL: not in the legend */
     const double *x;  /* NULL: 1, 2, 3, … */
     const double *y;
     size_t count;
     clade_series_style style;
-    int color;             /* 1 to CLADE_CHART_COLORS; 0: that of its place in the list; < 0: soft
-                            * grey, as a line to compare with */
-    size_t mark;           /* the point to mark, from 1; 0: none */
-    const char *mark_text; /* beside it; NULL: its value */
-    const char *const *label; /* of each point, shown under the pointer; NULL: its numbers */
+    int color;                /* 1 to CLADE_CHART_COLORS; 0: by its position in the list; < 0: light
+                               * grey, as a line to compare with */
+    size_t mark;              /* the point to mark, from 1; 0: none */
+    const char *mark_text;    /* beside the mark; NULL: its value */
+    const char *const *label; /* for each point, shown under the pointer; NULL: its numbers */
 } clade_series;
 
-enum { CLADE_CHART_COLORS = 6 }; /* series beyond take them again, with dashes */
+enum { CLADE_CHART_COLORS = 6 }; /* further series repeat them, with dashes */
 
-/* Lines and points on two axes, with a legend when more than one series has a name. */
+/* Adds lines and points on two axes, with a legend if more than one series has a name. */
 void clade_chart_lines(clade_page *page, const clade_chart *chart, const clade_series *series,
                        size_t count);
 
-/* A horizontal bar with its name and value for each of `count`, one below the other; the height
- * follows from that. The x axis is that of the values and starts at 0. */
+/* Adds `count` horizontal bars with names and values, one below the other, which determines the
+ * height. The x axis is that of the values and starts at 0. */
 void clade_chart_bars(clade_page *page, const clade_chart *chart, const char *const *names,
                       const double *values, size_t count);
 
-/* A histogram: bar i of `count` stands over edges[i]…edges[i+1]. */
+/* Adds a histogram: bar i of `count` covers edges[i]…edges[i+1]. */
 void clade_chart_histogram(clade_page *page, const clade_chart *chart, const double *edges,
                            const double *values, size_t count);
 
-/* Values rows × columns as a table of shades, each row's by its share of the row's sum, both
- * written where there is room: a confusion matrix, with the diagonal in another colour. y.title
- * names the rows, x.title the columns; the height follows. */
+/* Adds a heat map of rows × columns values, shaded by their share of the row's sum, with both
+ * printed if there is room: a confusion matrix, with the diagonal in another colour. y.title names
+ * the rows, x.title the columns; the height follows. */
 void clade_chart_heat(clade_page *page, const clade_chart *chart, const char *const *row_names,
                       size_t rows, const char *const *column_names, size_t columns,
                       const double *values);
 
-/* A sheet: an SVG file of its own, `width` × `height` units, on which charts stand at their left
- * and top; clade_page_write ends and writes it. */
+/* Begins a sheet: a separate SVG file, `width` × `height` units, with charts at their left and top;
+ * clade_page_write ends and writes it. */
 void clade_chart_sheet_begin(clade_page *page, const char *title, int32_t width, int32_t height);
 
 /* ---- for charts of other kinds ---- */
 
-/* <svg …> with title and description, and its end. */
+/* Add <svg …> with title and description, and its end. */
 void clade_chart_begin(clade_page *page, const clade_chart *chart, int32_t height);
 void clade_chart_end(clade_page *page);
 
-/* A range of values on a range of coordinates. */
+/* Maps a range of values to a range of coordinates. */
 typedef struct clade_scale {
     double low, high;   /* values */
     double first, last; /* their coordinates */
@@ -91,17 +90,17 @@ typedef struct clade_scale {
 
 double clade_scale_at(const clade_scale *scale, double value);
 
-/* Ticks at round values within the scale, at most `room` (2 to CLADE_TICKS), at least 1. */
+/* Gives ticks at round values within the scale, at most `room` (2 to CLADE_TICKS), at least 1. */
 enum { CLADE_TICKS = 16 };
 size_t clade_scale_ticks(const clade_scale *scale, bool integer, size_t room,
                          double ticks[CLADE_TICKS]);
-/* The shortest sensible text of a value: 0.25, 12000, 1e-05. */
+/* Writes the shortest sensible text for a value: 0.25, 12000, 1e-05. */
 void clade_chart_number(double value, char text[32]);
 
-/* Characters of a text in UTF-8. */
+/* Returns the number of characters of a UTF-8 text. */
 size_t clade_chart_letters(const char *text);
-/* A text at x, y; `anchor` is start, middle or end. Longer ones than `most` characters (0: any) end
- * in an ellipsis. */
+/* Adds a text at x, y; `anchor` is start, middle or end. A text of more than `most` characters (0:
+ * any) ends in an ellipsis. */
 void clade_chart_text(clade_page *page, double x, double y, const char *anchor, const char *text,
                       size_t most);
 

@@ -5,9 +5,9 @@
 #include "report/chart.h"
 #include "report/run.h"
 
-/* Loss, accuracy, learning rate and speed by epoch, on a page. */
+/* Adds loss, accuracy, learning rate and speed by epoch to a page. */
 void clade_report_add_curves(clade_page *page, const report_run *run);
-/* Loss and accuracy side by side in a file. */
+/* Writes loss and accuracy side by side to a file. */
 clade_status clade_report_write_curves(const report_run *run, const char *path);
 
 #endif

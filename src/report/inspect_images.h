@@ -8,7 +8,8 @@
 
 extern const char *const clade_inspect_splits[CLADE_SPLITS]; /* train, validation, test */
 
-/* Samples of each class, with a recipe also as training sees them, and duplicates side by side. */
+/* Adds samples of each class, with a recipe also as training sees them, and duplicates side by
+ * side. */
 void clade_inspect_images(clade_page *page, const clade_inspection *in,
                           const clade_inspect_page *options);
 

@@ -12,8 +12,8 @@ typedef struct clade_pixels {
     int32_t height, width, channels;
 } clade_pixels;
 
-/* A JPEG in *bytes, to be freed with tjFree. *encoder is made at the first image, of many, and
- * freed with tjDestroy. Errors: ENOMEM. */
+/* Encodes a JPEG into *bytes, to be freed with tjFree. *encoder is created with the first of
+ * several images, and freed with tjDestroy. Errors: ENOMEM. */
 clade_status clade_jpeg_encode(void **encoder, const clade_pixels *pixels, unsigned char **bytes,
                                unsigned long *size);
 

@@ -1,4 +1,4 @@
-/* What a run folder says of a run. */
+/* Reading a run folder. */
 #ifndef CLADE_REPORT_RUN_H
 #define CLADE_REPORT_RUN_H
 
@@ -10,24 +10,24 @@
 typedef enum report_column {
     REPORT_EPOCH,
     REPORT_LOSS,
-    REPORT_ACCURACY, /* of numbers the mean absolute error */
+    REPORT_ACCURACY, /* REGRESSION: the mean absolute error */
     REPORT_VAL_LOSS,
     REPORT_VAL_ACCURACY,
     REPORT_LR,
     REPORT_SECONDS,
     REPORT_SPEED,    /* images per second */
-    REPORT_VAL_MORE, /* mAP of several labels, R² of numbers, the mean absolute error of classes
-                      * that have an order; else NaN */
+    REPORT_VAL_MORE, /* several labels: mAP; numbers: R²; ordered classes: the mean absolute error;
+                      * else NaN */
     REPORT_COLUMNS
 } report_column;
 
 typedef struct report_run {
     char *folder;
     clade_recipe *recipe;
-    clade_task task;                /* as the history's columns say it */
+    clade_task task;                /* determined by the history's columns */
     size_t epochs;                  /* rows of the history */
     double *column[REPORT_COLUMNS]; /* NaN: an empty field */
-    cJSON *metrics;                 /* of the last epoch; NULL: there was none yet */
+    cJSON *metrics;                 /* of the last epoch; NULL: no epoch yet */
 } report_run;
 
 /* Reads a run folder. Zeroed runs may be closed. Errors: EIO; EFORMAT with file and line. */
@@ -38,20 +38,20 @@ void clade_report_run_close(report_run *run);
  * EFORMAT, with the line. */
 clade_status clade_report_read_history(report_run *run, char *text, const char *path);
 
-/* Does the run have a validation split? */
+/* Returns whether the run has a validation split. */
 bool clade_report_run_validates(const report_run *run);
-/* By which its epochs are judged: validation mAP or accuracy, without such a split accuracy; of
- * numbers the loss, which is best where it is lowest. */
+/* Returns the column by which epochs are judged: validation mAP or accuracy, without such a split
+ * accuracy; for numbers the loss, where lower is better. */
 report_column clade_report_run_score(const report_run *run);
-/* The best epoch, from 1: the highest validation score, of equals the lowest loss (without a
+/* Returns the best epoch, from 1: the highest validation score, in a tie the lowest loss (without a
  * validation split: the lowest loss); 0: no epoch has ended. */
 size_t clade_report_run_best(const report_run *run);
 
-/* metrics.json: OBJECT.KEY (object NULL: KEY) as a number, NaN where there is none, and as text,
- * "" where there is none. */
+/* Read OBJECT.KEY of metrics.json (object NULL: KEY) as a number, NaN if missing, and as text, ""
+ * if missing. */
 double clade_report_number(const report_run *run, const char *object, const char *key);
 const char *clade_report_text(const report_run *run, const char *object, const char *key);
-/* The classes' names of metrics.json. */
+/* The class names of metrics.json. */
 size_t clade_report_classes(const report_run *run);
 const char *clade_report_class(const report_run *run, size_t i);
 

@@ -17,12 +17,13 @@ typedef struct clade_study_view {
     const char *cost; /* NULL: none */
 } clade_study_view;
 
-/* A parameter's value as text; "–" where it has no meaning. */
+/* Writes a parameter's value as text; "–" if it is inactive. */
 void clade_study_value(const clade_tunable *p, double value, char text[64]);
-/* A line per done trial across one axis per parameter, the objective the last. */
+/* Adds parallel coordinates: a line per done trial across one axis per parameter, the objective
+ * last. */
 void clade_chart_parallel(clade_page *page, const clade_study_view *view);
 
-/* The objective over the cost: the front, and the other trials below it. */
+/* Adds the objective over the cost: the front, and the other trials below it. */
 clade_status clade_chart_front(clade_page *page, const clade_study_view *view);
 
 #endif

@@ -3,6 +3,6 @@
 #define CLADE_REPORT_STYLE_H
 
 extern const char *const clade_page_style[];
-extern const char *const clade_chart_style[]; /* also in SVG files of their own */
+extern const char *const clade_chart_style[]; /* also used in separate SVG files */
 
 #endif

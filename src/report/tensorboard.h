@@ -6,9 +6,9 @@
 
 #include "report/wire.h"
 
-enum { value_tag = 1 }; /* of Summary.Value */
+enum { value_tag = 1 }; /* field number in Summary.Value */
 
-/* Writes the event of one value, of which the tag is still to be added; frees it. */
+/* Writes an event with one value, to which it adds the tag; frees the value. */
 clade_status clade_tensorboard_value(clade_tensorboard *tensorboard, const char *tag, int64_t step,
                                      clade_wire *value);
 
