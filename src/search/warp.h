@@ -1,13 +1,13 @@
-/* Objectives as values that a Gaussian process can be fitted to. */
+/* Transforms objectives for fitting a Gaussian process. */
 #ifndef CLADE_SEARCH_WARP_H
 #define CLADE_SEARCH_WARP_H
 
 #include <stddef.h>
 
-/* Scales y[n] (low is good) in place: the better half keeps its distances, the worse half is put
- * where the quantiles of a normal distribution of the better half's spread would be, so that a few
- * terrible values do not hide the rest; then mean 0 and variance 1. Gives what a difference of 1
- * among the good values was. */
+/* Scales y[n] (low is good) in place. The better half keeps its distances; the worse half is put at
+ * quantiles of a normal distribution with the better half's spread, so that a few terrible values
+ * do not hide the rest. Then normalises to mean 0 and variance 1. Returns the difference among the
+ * good values that 1 stands for. */
 double clade_warp(double *y, size_t n);
 
 #endif
