@@ -1,20 +1,20 @@
-/* Chains of layers: ops wired together, with the backward made from the naming rule of ops.def. */
+/* Chains of layers: ops wired together, with the backward derived from the naming rule of
+ * ops.def. */
 #ifndef CLADE_CONFORM_CHAIN_H
 #define CLADE_CONFORM_CHAIN_H
 
 #include "conform/conform.h"
 
-/* An op, the names of its slots' variables (NULL: absent), and the words of its call. A variable
- * that no earlier step writes is a leaf: its shape is in `text`, its data are drawn from its slot's
- * domain.
- */
+/* An op, the variables in its slots (NULL: absent), and the words of its call. A variable that no
+ * earlier step writes is a leaf: its shape is in `text`, its data are drawn from its slot's
+ * domain. */
 typedef struct chain_step {
     clade_op op;
     const char *slot[conform_slots];
     const char *text;
 } chain_step;
 
-/* The steps forward; then, from the last to the first, their gradients; then `after`: optimizer
+/* The steps run forward; then their gradients, from the last to the first; then `after`: optimizer
  * steps, in which "d:NAME" is the gradient of NAME. The gradient of `loss` is drawn. */
 typedef struct chain {
     const char *name, *loss;

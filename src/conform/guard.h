@@ -1,21 +1,22 @@
-/* Guard zones: what lies around memory that an op is handed, and the workspace of a call that is
- * judged: exactly as much as was planned, between guard zones, and NaN before. */
+/* Guard zones around the memory that an op receives. The workspace of a judged call is exactly as
+ * large as planned, lies between guard zones, and is NaN before. */
 #ifndef CLADE_CONFORM_GUARD_H
 #define CLADE_CONFORM_GUARD_H
 
 #include "conform/conform.h"
 
-enum { conform_guard = 256 }; /* bytes of a guard zone, at least */
+enum { conform_guard = 256 }; /* minimum size of a guard zone in bytes */
 
-/* NaNs of many bit patterns: an element read by mistake spoils a sum, one written shows. */
+/* Fills memory with NaNs of many bit patterns: an element read by mistake spoils a sum, and one
+ * written shows. */
 void clade_guard_fill(unsigned char *to, size_t bytes);
 
-/* Forbids or allows the host to touch bytes of a buffer, if an address sanitizer looks on and it is
+/* Forbid or allow the host access to bytes of a buffer, if an address sanitizer is active and it is
  * the host's memory. */
 void clade_guard_close(clade_buffer *buffer, size_t offset, size_t bytes);
 void clade_guard_open(clade_buffer *buffer, size_t offset, size_t bytes);
 
-/* Runs a prepared call and waits. What was written beyond its workspace sets `failure`. Errors: the
+/* Runs a prepared call and waits. Writes beyond its workspace set `failure`. Errors: the
  * device's. */
 clade_status clade_guarded_run(const clade_call *call, conform_failure *failure);
 

@@ -1,17 +1,16 @@
-/* A problem as it lies in a device's memory: for those who judge it there, and who write it down.
- */
+/* A problem laid out in a device's memory, for code that judges it there or writes it down. */
 #ifndef CLADE_CONFORM_STAGE_H
 #define CLADE_CONFORM_STAGE_H
 
 #include "conform/conform.h"
 
-/* Where a slot lies: bytes `offset` … `offset + bytes` of region `region`. */
+/* The place of a slot: bytes `offset` … `offset + bytes` of region `region`. */
 typedef struct conform_place {
     int region;
     size_t offset, bytes;
 } conform_place;
 
-/* A buffer of the device and what it held before. */
+/* A buffer of the device and its previous contents. */
 typedef struct conform_region {
     unsigned char *before, *after;
     size_t bytes;
@@ -27,10 +26,10 @@ typedef struct conform_stage {
     int region_count;
 } conform_stage;
 
-/* Gets a problem on its device, and its call, prepared and not run. */
+/* Receives a problem on its device, and its call, prepared but not run. */
 typedef clade_status conform_show(void *user, const conform_stage *stage, const clade_call *call);
 
-/* Lays a problem out on a device as clade_problem_stage does, and shows it instead of running it.
+/* Lays a problem out on a device like clade_problem_stage, and shows it instead of running it.
  * Errors: the device's, ENOMEM, those of `show`. */
 clade_status clade_problem_show(const conform_problem *problem, clade_device *device,
                                 const conform_layout *layout, conform_show *show, void *user);
