@@ -1,12 +1,12 @@
-/* A device's choices as a file of kernels/tuning. */
+/* Writes a device's choices as a file of kernels/tuning. */
 #ifndef CLADE_BENCH_TUNING_FILE_H
 #define CLADE_BENCH_TUNING_FILE_H
 
 #include <clade/device.h>
 
-/* Writes what was kept for a device, as clade_device_choices gives it, to a file that is not there
- * yet, without the calls of which no algorithm was timed. Errors: EUNSUPPORTED where that leaves
- * none, EINVAL where the file is there; EFORMAT, EIO, ENOMEM. */
+/* Writes a device's stored choices, from clade_device_choices, to a new file, omitting calls of
+ * which no algorithm was timed. Errors: EUNSUPPORTED if that leaves none, EINVAL if the file
+ * exists; EFORMAT, EIO, ENOMEM. */
 clade_status clade_tuning_file_write(const char *path, const clade_device_info *info,
                                      const char *kept);
 
