@@ -1,4 +1,4 @@
-/* An earlier run's results, which `clade bench --compare` shows ratios to. */
+/* Results of an earlier run, to which `clade bench --compare` shows ratios. */
 #ifndef CLADE_TOOLS_BENCH_EARLIER_H
 #define CLADE_TOOLS_BENCH_EARLIER_H
 
@@ -6,12 +6,12 @@
 
 #include <cjson/cJSON.h>
 
-/* Reads what `clade bench --json` wrote; to be deleted with cJSON_Delete. Errors: EIO, EFORMAT,
+/* Reads the output of `clade bench --json`; delete it with cJSON_Delete. Errors: EIO, EFORMAT,
  * ENOMEM. */
 clade_status bench_earlier_read(const char *path, cJSON **out);
 
-/* Milliseconds of the result of this name and part, of so many images where it says how many; 0:
- * there is none. */
+/* Returns the milliseconds of the result with this name and part and, if it says so, this many
+ * images; 0: there is none. */
 double bench_earlier_ms(const cJSON *earlier, const char *name, const char *part, int images);
 
 #endif

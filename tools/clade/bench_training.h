@@ -1,4 +1,5 @@
-/* Training from images next to its bare steps: what reading, decoding and uploading cost. */
+/* Compares training from images with its bare steps: the cost of reading, decoding and
+ * uploading. */
 #ifndef CLADE_TOOLS_BENCH_TRAINING_H
 #define CLADE_TOOLS_BENCH_TRAINING_H
 
@@ -11,8 +12,8 @@ typedef struct bench_training {
     bool json;
 } bench_training;
 
-/* Trains for some epochs, without writing anything. Between them it times the step alone: the same
- * model on one batch of bytes that lies on the device. */
+/* Trains for some epochs, without writing anything. Between epochs it times the step alone: the
+ * same model on one batch of bytes that is already on the device. */
 clade_status bench_train(const bench_training *request);
 
 #endif

@@ -1,4 +1,4 @@
-/* A file of class names, one a line. */
+/* A file of class names, one per line. */
 #ifndef CLADE_TOOLS_CLASS_NAMES_H
 #define CLADE_TOOLS_CLASS_NAMES_H
 
@@ -11,9 +11,9 @@ typedef struct class_names {
     int32_t count;
 } class_names;
 
-/* The lines of the file, without spaces at their ends, in their order. Errors: EIO, ENOMEM; EFORMAT
- * where a line is empty or not UTF-8, or there is none. *out, zeroed before, is to be cleared
- * whatever comes of it. */
+/* Reads the lines of the file in order, without trailing spaces. Errors: EIO,
+ * ENOMEM; EFORMAT if a line is empty or not UTF-8, or if there are none. *out must be zeroed
+ * before, and cleared in any case. */
 clade_status class_names_read(const char *path, class_names *out);
 void class_names_clear(class_names *names);
 

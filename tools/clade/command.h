@@ -32,17 +32,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Exit statuses, and what COMMAND_PARSE gives when there is nothing to exit for. */
+/* Exit statuses, and what COMMAND_PARSE returns if the command should go on. */
 enum {
     COMMAND_OK = 0,
     COMMAND_FAILED = 1,
     COMMAND_MISUSE = 2,
-    COMMAND_IO = 3,    /* what trains could not read or write a file: it can go on later */
-    COMMAND_WRONG = 4, /* a device has computed something wrong */
+    COMMAND_IO = 3,    /* training could not read or write a file: it can be continued later */
+    COMMAND_WRONG = 4, /* a device computed a wrong result */
     COMMAND_GO = -1
 };
 
-/* The exit statuses as --help and the man page tell them; the last has no status. */
+/* The exit statuses as described in --help and the man page; the last has no status. */
 typedef struct exit_status {
     const char *status, *meaning;
 } exit_status;
@@ -69,7 +69,7 @@ typedef enum command_kind {
 /* One option, written as --name value or --name=value. */
 typedef struct command_option {
     const char *name;  /* without the dashes */
-    const char *value; /* what help calls its value; NULL for flags and choices */
+    const char *value; /* name of its value in help; NULL for flags and choices */
     const char *help;
     command_kind kind;
     union {
@@ -80,8 +80,8 @@ typedef struct command_option {
         int *choice; /* index into `choices` */
         command_list *list;
     } to;
-    double low, high;           /* of numbers, both allowed */
-    const char *const *choices; /* words, NULL at the end */
+    double low, high;           /* for numbers, both inclusive */
+    const char *const *choices; /* words, ended by NULL */
 } command_option;
 
 #define OPTION_FLAG(word, target, text)                                                            \
@@ -115,42 +115,42 @@ typedef struct command_option {
         .name = word, .value = what, .kind = COMMAND_LIST, .to.list = target, .help = doc          \
     }
 
-/* The rest of what a subcommand's help says. */
+/* The rest of a subcommand's help. */
 typedef struct command_usage {
     const char *name;      /* of the subcommand */
-    const char *arguments; /* positional ones as help shows them; NULL if there are none */
+    const char *arguments; /* positional ones as shown in help; NULL if there are none */
     const char *about;     /* what it does: lines */
     const char *example;   /* one or more command lines */
     int least, most;       /* positional arguments; most COMMAND_ANY: no limit */
 } command_usage;
 
-/* Reads argv[1…] (argv[0] is the subcommand). Positional arguments are moved to argv[1…*count];
- * after "--" everything is one. Gives COMMAND_GO; or the exit status, when help was asked for and
- * printed or when something is wrong and one line on standard error has said what. */
+/* Parses argv[1…] (argv[0] is the subcommand). Moves positional arguments to argv[1…*count];
+ * everything after "--" is one. Returns COMMAND_GO; or the exit status, if help was asked for and
+ * printed, or if something is wrong and one line on standard error says what. */
 int command_parse(const command_usage *usage, const command_option *options, size_t option_count,
                   int argc, char **argv, int *count);
 #define COMMAND_PARSE(usage, options, argc, argv, count)                                           \
     command_parse(usage, options, sizeof(options) / sizeof *(options), argc, argv, count)
 
-/* "--seed N", "--math exact|fast"; returns its length. */
+/* Writes "--seed N", "--math exact|fast"; returns its length. */
 int command_heading(const command_option *o, char *text, size_t size);
 
-/* Prints "clade NAME: <the library's error text>" and gives COMMAND_FAILED. */
+/* Prints "clade NAME: <the library's error text>" and returns COMMAND_FAILED. */
 int command_fail(const char *name);
-/* The same for what trains: gives COMMAND_IO where the status is CLADE_EIO, COMMAND_WRONG for
+/* Does the same for training: returns COMMAND_IO if the status is CLADE_EIO, COMMAND_WRONG for
  * CLADE_EWRONG. */
 int command_fail_training(const char *name, clade_status status);
-/* Prints "clade NAME: <text>" and gives COMMAND_MISUSE. */
+/* Prints "clade NAME: <text>" and returns COMMAND_MISUSE. */
 int command_misuse(const char *name, const char *format, ...) CLADE_PRINTF(2, 3);
 
-/* Does the text end so? */
+/* Returns whether the text ends so. */
 bool command_ends(const char *text, const char *end);
 
-/* Seconds since some moment, by a clock that nobody sets. */
+/* Returns the seconds since an arbitrary moment, by a monotonic clock. */
 double command_clock(void);
 
-/* The word of `words` (`count` of them, `stride` bytes from one pointer to the next) with the
- * fewest letters changed, added or left out; NULL when none is near. */
+/* Returns the word of `words` (`count` of them, `stride` bytes from one pointer to the next) with
+ * the smallest edit distance; NULL if none is close. */
 const char *command_nearest(const char *word, const char *const *words, size_t count,
                             size_t stride);
 
@@ -161,7 +161,7 @@ typedef struct subcommand {
     bool ranks; /* may be started several times by an MPI launcher: shares its work out, or is about
                  * the host */
 } subcommand;
-extern const subcommand subcommands[]; /* NULL as name at the end */
+extern const subcommand subcommands[]; /* ended by a NULL name */
 
 int command_bench(int argc, char **argv);
 int command_calibrate(int argc, char **argv);

@@ -4,7 +4,7 @@
 
 #include <clade/clade.h>
 
-/* What came of one backbone. */
+/* The result of one backbone. */
 typedef struct compare_row {
     char name[128], backbone[256]; /* the label; the backbone or its file */
     char *folder;                  /* of its run */
@@ -13,7 +13,7 @@ typedef struct compare_row {
     int32_t best_epoch, epochs;
     double seconds;
     uint64_t parameters, trained, bytes; /* of the model file */
-    char error[512];                     /* why there is no result; empty: there is one */
+    char error[512];                     /* why there is no result; empty if there is one */
 } compare_row;
 
 typedef struct compare {
@@ -21,17 +21,17 @@ typedef struct compare {
     compare_row *row;
     size_t count;
     const compare_row *best; /* NULL: none yet */
-    size_t tested;           /* images of the test split; 0: there is none */
+    size_t tested;           /* number of images in the test split; 0: no split */
     double test_accuracy, test_loss;
 } compare;
 
-/* A line as soon as a backbone is done. */
+/* Prints a line as soon as a backbone is done. */
 void compare_print_row(const compare_row *row);
-/* The table and the best of it. */
+/* Prints the table and the best row. */
 void compare_print_best(const compare *c);
 void compare_print_json(const compare *c);
-/* compare.csv, compare.json and, of two or more that were trained, compare.html in the folder, each
- * replaced in one step. */
+/* Writes compare.csv, compare.json and, if two or more were trained, compare.html into the folder,
+ * each replaced atomically. */
 clade_status compare_write(const compare *c, const char *folder);
 
 #endif

@@ -1,6 +1,5 @@
-/* `clade conform` as a program of googletest: for runners that start such programs, watch them and
- * read what they print, as deqp-runner does. The suite is all of a case's name but its last part.
- */
+/* `clade conform` with the interface of a googletest program, for runners that start such programs
+ * and read their output, as deqp-runner does. The suite is a case's name without its last part. */
 #ifndef CLADE_TOOLS_CONFORM_GTEST_H
 #define CLADE_TOOLS_CONFORM_GTEST_H
 
@@ -8,7 +7,7 @@
 
 void conform_gtest_list(const conform_plan *plan);
 
-/* Judges in this very process, whose end tells the runner of a crash. Gives an exit status. */
+/* Judges in this process; its end tells the runner of a crash. Returns an exit status. */
 int conform_gtest_run(const clade_conform_options *options, const conform_plan *plan);
 
 #endif

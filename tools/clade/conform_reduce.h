@@ -4,9 +4,9 @@
 
 #include <clade/conform.h>
 
-/* Reduces what `what` names: a case of mode ops by its name, a call, a case of the ops that the
- * options choose, or a folder with a call; each try may take `timeout` seconds. Prints what came of
- * it, and gives the exit status. `out`: NULL: nothing is written. */
+/* Reduces what `what` names: a case of mode ops, a call, a case of the ops that the options select,
+ * or a folder with a call. Each try may take `timeout` seconds. Prints the outcome, and returns the
+ * exit status. `out` NULL: nothing is written. */
 int conform_reduce(const clade_conform_options *options, const char *what, const char *out,
                    double timeout);
 

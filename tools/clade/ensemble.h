@@ -1,4 +1,4 @@
-/* Several trained classifiers that predict together, and the views of images that each predicts. */
+/* Trained classifiers that predict together, and the views of images that each predicts. */
 #ifndef CLADE_TOOLS_ENSEMBLE_H
 #define CLADE_TOOLS_ENSEMBLE_H
 
@@ -7,9 +7,10 @@
 #include <clade/train.h>
 
 typedef struct ensemble {
-    clade_classifier *member[COMMAND_LIST_SIZE + 1]; /* the first says the order of the classes */
+    clade_classifier *member[COMMAND_LIST_SIZE + 1]; /* the first one defines the order of the
+                                                      * classes */
     const char *path[COMMAND_LIST_SIZE + 1];
-    int32_t *place[COMMAND_LIST_SIZE + 1]; /* [classes]: which of its classes each of those is */
+    int32_t *place[COMMAND_LIST_SIZE + 1]; /* [classes]: maps those classes to the member's own */
     size_t count;
 } ensemble;
 
@@ -21,14 +22,14 @@ typedef struct ensemble {
                     "average views of each image: flip, 5crop, 10crop, or a number of views from " \
                     "the recipe's augmentation")
 
-/* Opens all of them, with these views (NULL: images as they are). Errors: those of opening one;
- * EINVAL (other classes, a net without probabilities, views that there are none of). An ensemble of
- * zeros may be cleared, and one that failed must be. */
+/* Opens all of them, with these views (NULL: the images themselves). Errors: those of opening one;
+ * EINVAL (other classes, a net without probabilities, unknown views). A zeroed ensemble may be
+ * cleared; after a failure it must be. */
 clade_status ensemble_open(const char *path, const command_list *with, const char *views,
                            clade_device *device, ensemble *out);
 void ensemble_clear(ensemble *e);
-/* Adds what member k says of n images, its own p [n, classes], to their mean [n, classes]; of
- * member 0 it begins, with the last it is complete. */
+/* Adds member k's predictions for n images, p [n, classes] in its own order, to the mean [n,
+ * classes]. Member 0 initialises the mean; the last member completes it. */
 void ensemble_add(const ensemble *e, size_t k, const float *p, size_t n, float *mean);
 
 #endif

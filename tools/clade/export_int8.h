@@ -1,4 +1,4 @@
-/* Rounding a net to 8 bits before it is exported: by the images that it was trained on. */
+/* Quantizing a net to 8 bits before export, using the images that it was trained on. */
 #ifndef CLADE_TOOLS_EXPORT_INT8_H
 #define CLADE_TOOLS_EXPORT_INT8_H
 
@@ -8,10 +8,10 @@ typedef struct int8_request {
     bool wanted;
     session_source source;
     session_place place;
-    int64_t samples; /* images to choose scales by; 0: 256 */
+    int64_t samples; /* number of images to choose scales from; 0: 256 */
 } int8_request;
 
-/* The net in 8 bits, from the model at `path`; prints how many validation images both get right. */
+/* Quantizes the model at `path`; prints how many validation images both nets get right. */
 clade_status export_int8(const clade_network *network, const char *path,
                          const int8_request *request, clade_network **out);
 

@@ -1,4 +1,4 @@
-/* The images that a command is given: files, folders, archives, standard input. */
+/* The images given to a command: files, folders, archives, standard input. */
 #ifndef CLADE_TOOLS_IMAGE_FILES_H
 #define CLADE_TOOLS_IMAGE_FILES_H
 
@@ -11,23 +11,24 @@
 /* An image, in a file or in memory. */
 typedef struct image_file {
     char *path;        /* in an archive ARCHIVE/NAME; "-": standard input */
-    const void *bytes; /* NULL: they are in the file */
+    const void *bytes; /* NULL: in the file */
     size_t size;
 } image_file;
 
 typedef struct image_files {
     image_file *item;
     size_t count, room;
-    size_t unread;           /* files that are named like images and are none */
+    size_t unread;           /* number of files with an image's name but not its content */
     void *input;             /* the image on standard input; NULL: there is none */
-    clade_archive **archive; /* that are open */
+    clade_archive **archive; /* the open archives */
     size_t archives;
 } image_files;
 
-/* Files as they are; of folders and archives all that have the content of an image, in the order of
- * their names, links followed: what is none is said on standard error. "-" is an image on standard
- * input, or the names of files, one a line. With ranks (or NULL) the first one's list becomes
- * everyone's. Errors: EIO, EINVAL (no images at all), ENOMEM. */
+/* Lists the images: files as they are; in folders and archives all files with the content of an
+ * image, in the order of their names, following links. Reports files that are not images on
+ * standard error. "-" is an image on standard input, or the names of files, one per line. With
+ * ranks (or NULL), all use the first rank's list. Errors: EIO, EINVAL (no images at all),
+ * ENOMEM. */
 clade_status image_files_list(char *const *arguments, int count, clade_ranks *ranks,
                               image_files *out);
 void image_files_clear(image_files *files);

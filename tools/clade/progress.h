@@ -1,4 +1,4 @@
-/* What training shows while it runs: a bar on a terminal, one line per epoch everywhere. */
+/* The progress of training: a bar on a terminal, one line per epoch everywhere. */
 #ifndef CLADE_TOOLS_PROGRESS_H
 #define CLADE_TOOLS_PROGRESS_H
 
@@ -13,18 +13,19 @@ typedef struct progress {
     clade_epoch last;
 } progress;
 
-/* Observers; `user` is a progress, but for phases, where it may be anything. */
+/* Observers; `user` is a progress, except for phases, where it may be anything. */
 void progress_phase(void *user, clade_train_phase phase, size_t done, size_t total);
 void progress_batch(void *user, const clade_epoch *so_far, size_t batch, size_t batches);
 void progress_epoch(void *user, const clade_epoch *epoch);
-/* The same for one of several runs, in one line that says which. */
+/* The same for one of several runs, in one line that names it. */
 void progress_wait_phase(const char *run, clade_train_phase phase, size_t done, size_t total);
 void progress_wait_batch(const char *run, const clade_epoch *so_far, size_t batch, size_t batches);
-/* "features: 558 of 558 images from the cache", "features: 558 images computed in 12.3 s". */
+/* Writes "features: 558 of 558 images from the cache", "features: 558 images computed in 12.3
+ * s". */
 enum { progress_features_room = 128 };
 const char *progress_features(size_t images, size_t found, double seconds,
                               char text[progress_features_room]);
-/* The last lines: what came of it, and where it is. */
+/* Prints the last lines: the result, and where it is. */
 void progress_end(const progress *p, const char *folder);
 
 #endif

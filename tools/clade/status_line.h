@@ -1,23 +1,23 @@
-/* The last line of a terminal, on standard error: a bar, or what the command waits for. All that is
- * printed to stay is printed after status_line_clear. */
+/* The last line of a terminal, on standard error: a bar, or what the command waits for. Call
+ * status_line_clear before printing permanent output. */
 #ifndef CLADE_TOOLS_STATUS_LINE_H
 #define CLADE_TOOLS_STATUS_LINE_H
 
 #include <stddef.h>
 
-/* There shall be none: --quiet. */
+/* Disables the line: --quiet. */
 void status_line_hide(void);
 
-/* How many columns may be drawn in now, one less than the terminal has; 0: standard error is no
- * terminal, or the line is hidden. */
+/* Returns the number of columns to draw in, one less than the terminal has; 0: standard error is
+ * not a terminal, or the line is hidden. */
 size_t status_line_columns(void);
 
-/* Text that fits these columns, in place of what was there. */
+/* Replaces the line with a text that fits these columns. */
 void status_line_draw(const char *text);
 
-/* What is waited for from now on, or still: so many of `total` are done (0: not known), and a note
- * (may be NULL). Shown once there has been nothing else to see for a second, then with the time
- * that it has taken, which goes on by itself. */
+/* Sets what the command is waiting for: `done` of `total` (0: unknown), and a note (may be NULL).
+ * It appears after a second without other output, and then shows the elapsed time, which updates by
+ * itself. */
 void status_line_wait(const char *what, size_t done, size_t total, const char *note);
 void status_line_clear(void);
 

@@ -1,4 +1,4 @@
-/* A graph's layers as text, for the subcommands that show them. */
+/* A graph's layers as text. */
 #ifndef CLADE_TOOLS_SUMMARY_H
 #define CLADE_TOOLS_SUMMARY_H
 
@@ -6,9 +6,10 @@
 
 #include <cjson/cJSON.h>
 
-/* The table that Keras prints. */
+/* Prints the table in Keras' format. */
 void summary_print(const clade_graph *graph, const char *name);
-/* The same as an object with "name", "layers", "trainable" and "non_trainable"; to be deleted. */
+/* Returns the same as an object with "name", "layers", "trainable" and "non_trainable", which the
+ * caller deletes. */
 cJSON *summary_json(const clade_graph *graph, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* The steps of training as lines of JSON, for those who follow it with a program of their own. */
+/* The steps of training as lines of JSON, for programs that follow it. */
 #ifndef CLADE_TOOLS_TRACE_H
 #define CLADE_TOOLS_TRACE_H
 
@@ -8,15 +8,15 @@
 #include <stdio.h>
 
 typedef struct trace {
-    const char *path; /* NULL: none is written and all below does nothing */
+    const char *path; /* NULL: nothing is written and the functions below do nothing */
     FILE *file;
 } trace;
 
-/* What is in the file stays, so that a run that is resumed goes on with its trace. Errors: EIO. */
+/* Opens the file for appending, so that a resumed run continues its trace. Errors: EIO. */
 clade_status trace_open(trace *t);
-/* As an observer of training. */
+/* An observer of training. */
 void trace_step(trace *t, const clade_step *step);
-/* Errors: EIO (also of what could not be written before). */
+/* Closes the file. Errors: EIO (also from earlier writes). */
 clade_status trace_close(trace *t);
 
 #endif

@@ -1,4 +1,5 @@
-/* What watches `clade train`: the terminal, the run's page, TensorBoard's events, and the trace. */
+/* Everything that watches `clade train`: the terminal, the run's page, TensorBoard's events, and
+ * the trace. */
 #ifndef CLADE_TOOLS_TRAIN_WATCH_H
 #define CLADE_TOOLS_TRAIN_WATCH_H
 
@@ -14,22 +15,23 @@ typedef struct train_watch {
     const char *folder; /* of the run; NULL: no page */
     int64_t pause;      /* the epoch after which to stop; 0: none */
     const clade_dataset *dataset;
-    size_t skipped; /* of its files, as far as they were told of */
+    size_t skipped; /* number of its files reported so far */
     clade_device_share share[DEVICE_LIST_SIZE];
     size_t shares; /* 0: one device alone */
 } train_watch;
 
-/* Tells `watch`, which begins with `progress`, of all that training does. */
+/* Returns an observer that passes everything that training reports to `watch`, which begins with
+ * `progress`. */
 clade_train_observer train_watch_observer(train_watch *watch);
 
-/* Has it come to the epoch after which to stop? */
+/* Returns whether training has reached the epoch after which to stop. */
 bool train_watch_is_paused(const train_watch *watch);
-/* Tells of damaged images once training has left them out. */
+/* Reports damaged images after training has left them out. */
 void train_watch_data(train_watch *watch);
-/* What part of the images each device computed. */
+/* Prints each device's share of the images. */
 void train_watch_shares(const train_watch *watch);
-/* The last page: of a complete run, with what its best weights make of the images, as `clade
- * report` would write it. */
+/* Writes the final page; for a complete run, with its best weights' predictions, as `clade report`
+ * would write it. */
 void train_watch_report(train_watch *watch, bool complete, clade_device *device,
                         const clade_dataset *dataset);
 

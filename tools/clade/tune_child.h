@@ -1,4 +1,4 @@
-/* Training in a process of its own, so that a crash costs one trial. */
+/* Training in a separate process, so that a crash costs only one trial. */
 #ifndef CLADE_TOOLS_TUNE_CHILD_H
 #define CLADE_TOOLS_TUNE_CHILD_H
 
@@ -10,23 +10,22 @@ enum { tune_child_text = 1024 };
 
 typedef enum tune_child_end {
     TUNE_CHILD_DONE,
-    TUNE_CHILD_STOPPED, /* as asked */
+    TUNE_CHILD_STOPPED, /* as requested */
     TUNE_CHILD_IO,      /* it could not read or write a file */
     TUNE_CHILD_FAILED   /* another error, or a crash */
 } tune_child_end;
 
 typedef struct tune_child_watch {
     void *user;
-    /* Each line that it prints. */
+    /* Receives each line that it prints. */
     void (*line)(void *user, const char *text);
-    /* Polled a few times a second; true: it is asked to save and end. */
+    /* Polled a few times a second; returning true asks it to save and end. */
     bool (*stop)(void *user);
 } tune_child_watch;
 
-/* Runs this program with these arguments (argv[0] is its name, NULL is at the end). Its error
- * output goes to the file `log`. `error` gets what was wrong when it
- * failed or could not read or write. Errors: EIO, ENOMEM.
- */
+/* Runs this program with these arguments (argv[0] is its name; ended by NULL). Its standard error
+ * goes to the file `log`. `error` receives what was wrong if it failed or could not read or write.
+ * Errors: EIO, ENOMEM. */
 clade_status tune_child_run(const char **argv, const char *log, const tune_child_watch *watch,
                             tune_child_end *end, char error[tune_child_text]);
 

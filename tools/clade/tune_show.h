@@ -1,4 +1,4 @@
-/* What `clade tune` shows: a live table on a terminal, one line per trial elsewhere, JSON. */
+/* The output of `clade tune`: a live table on a terminal, one line per trial elsewhere, JSON. */
 #ifndef CLADE_TOOLS_TUNE_SHOW_H
 #define CLADE_TOOLS_TUNE_SHOW_H
 
@@ -8,25 +8,25 @@ typedef struct tune_show {
     const clade_study *study;
     bool json, quiet, terminal;
     size_t trials;
-    size_t number; /* of the trial under way */
+    size_t number; /* of the current trial */
     bool resumed;
     int32_t until;
-    int32_t run; /* of it, from 0 */
-    double best; /* of the run under way; NaN: none */
+    int32_t run; /* of the trial, from 0 */
+    double best; /* of the current run; NaN: none */
 } tune_show;
 
-/* Of json and quiet at most one. */
+/* At most one of json and quiet may be set. */
 void tune_show_start(tune_show *show, const clade_study *study, bool json, bool quiet,
                      size_t trials);
-/* A trial begins or is taken up. */
+/* A trial begins or is continued. */
 void tune_show_trial(tune_show *show, const clade_study_job *job);
 /* A line of `clade train --json`. */
 void tune_show_epoch(tune_show *show, const char *line);
 /* The trial has ended; the study is up to date. */
 void tune_show_result(tune_show *show);
-/* Is any trial done? */
+/* Prints the result; returns whether any trial is done. */
 bool tune_show_end(tune_show *show, const char *folder);
-/* All trials as a table, or as a line of JSON each. */
+/* Prints all trials as a table, or as a line of JSON each. */
 void tune_show_list(const clade_study *study, bool json);
 
 #endif

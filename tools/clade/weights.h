@@ -1,14 +1,14 @@
-/* Fetching published weights. What is at hand tells clade_pretrained_find_any. */
+/* Fetching published weights. clade_pretrained_find_any finds those already on this machine. */
 #ifndef CLADE_TOOLS_WEIGHTS_H
 #define CLADE_TOOLS_WEIGHTS_H
 
 #include <clade/pretrained.h>
 
-/* Fetches a file into a folder, which is made, with curl or wget, and checks it. `mib`: about how
- * many MiB it has; 0: not known; many times as much is not taken. What they print goes to standard
- * error. A part that is there is gone on with; one that is not what was published
- * is removed. `path` gets the file's, to be freed. Errors: EIO (also without these programs),
- * EMISMATCH, EFORMAT, ENOMEM. */
+/* Fetches a file into a folder, which is created, with curl or wget, and checks it. `mib`: its
+ * approximate size in MiB; 0: unknown; a file many times as large is refused. Their output goes to
+ * standard error. A partial download is continued; a file that is not the published one is removed.
+ * `path` receives the file's path, which the caller frees. Errors: EIO (also without these
+ * programs), EMISMATCH, EFORMAT, ENOMEM. */
 clade_status weights_fetch(const clade_pretrained *p, double mib, const char *folder, char **path);
 
 #endif
