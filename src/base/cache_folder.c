@@ -1,4 +1,4 @@
-/* Files of a cache, and which of them are dropped. */
+/* Files of a cache: listing them, and deleting the least recently used. */
 #define _XOPEN_SOURCE 700
 #include "base/cache_folder.h"
 
@@ -36,14 +36,15 @@ static int by_age(const void *a, const void *b)
     return x->tv_nsec < y->tv_nsec ? -1 : x->tv_nsec > y->tv_nsec;
 }
 
-/* Is it ours: a key's file, or what an interrupted write has left of one? */
+/* Returns whether a file belongs to the cache: a key's file, or the leftover of an interrupted
+ * write of one. */
 static bool is_cached(const char *name, const char *ending)
 {
     return strspn(name, "0123456789abcdef") == clade_cache_key_digits &&
            !strncmp(name + clade_cache_key_digits, ending, strlen(ending));
 }
 
-/* The cache's files, in memory that the caller frees; NULL with none. */
+/* Lists the cache's files, in memory that the caller frees; NULL if there are none. */
 static cached_file *list_files(const char *folder, const char *ending, size_t *count)
 {
     cached_file *files = NULL;
@@ -67,7 +68,7 @@ static cached_file *list_files(const char *folder, const char *ending, size_t *c
     return files;
 }
 
-/* Another process may do the same: a file that has gone already is as good as removed. */
+/* Another process may do the same: a file that is already gone counts as removed. */
 void clade_cache_trim(const char *folder, const char *ending, uint64_t limit)
 {
     size_t count;

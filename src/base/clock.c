@@ -1,4 +1,4 @@
-/* Time that passes. */
+/* Elapsed time. */
 #define _POSIX_C_SOURCE 200809L
 #include "base/clock.h"
 

@@ -1,4 +1,4 @@
-/* What a file is by its first bytes. */
+/* Recognises files by their first bytes. */
 #define _GNU_SOURCE
 #include "base/content.h"
 
@@ -8,7 +8,7 @@
 
 static const struct {
     size_t at, size;
-    const char *bytes, *inside, *hint; /* `inside`: what else its beginning holds */
+    const char *bytes, *inside, *hint; /* `inside`: what else its beginning must contain */
 } kinds[] = {
     {0, 8, "\x89HDF\r\n\x1a\n", NULL,
      "; this is HDF5: Keras' weights fit backbone.weights; for a whole net, " ONNX_ELSE},

@@ -3,7 +3,7 @@
 
 uint32_t clade_crc32c(const void *bytes, size_t size)
 {
-    /* what a rest of i becomes after four bits: each divided by 0x82f63b78, the polynomial with its
+    /* the remainder i after four more bits: each divided by 0x82f63b78, the polynomial with its
      * bits reflected */
     static const uint32_t step[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
                                       0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d,

@@ -1,4 +1,4 @@
-/* Division on the host as ops do it. */
+/* Division on the host with the ops' arithmetic. */
 #include "base/divide.h"
 
 #include "../../kernels/math.clh"

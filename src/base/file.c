@@ -115,7 +115,7 @@ clade_status clade_file_writer_open(clade_file_writer *writer, const char *path)
         clade_file_writer_abort(writer);
         return clade_fail(CLADE_ENOMEM, "%s: out of memory", path);
     }
-    /* not mkstemp: the file shall have the permissions that the user's umask gives */
+    /* not mkstemp: the file must get the permissions of the user's umask */
     for (unsigned attempt = 0;; attempt++) {
         snprintf(writer->temporary, room, "%s.%ld-%u.tmp", path, (long)getpid(), attempt);
         writer->fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -153,7 +153,8 @@ void clade_file_writer_abort(clade_file_writer *writer)
     *writer = (clade_file_writer){.fd = -1};
 }
 
-/* Makes a rename in the folder of `path` last. Not every file system can: no error then. */
+/* Makes a rename in the folder of `path` durable. Not every file system supports this: no error
+ * then. */
 static void sync_folder(const char *path)
 {
     char *folder = clade_string_join(path, "");
@@ -297,7 +298,7 @@ clade_status clade_cache_path(const char *name, char **path)
     assert(name && path);
     *path = NULL;
     const char *base = getenv("XDG_CACHE_HOME"), *middle = "/clade/";
-    if (!base || base[0] != '/') { /* the XDG specification: a relative path is to be ignored */
+    if (!base || base[0] != '/') { /* the XDG specification: a relative path must be ignored */
         base = getenv("HOME");
         middle = "/.cache/clade/";
     }

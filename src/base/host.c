@@ -1,4 +1,4 @@
-/* Processors, and what launchers tell the processes that they start. */
+/* Processors, and the environment that launchers set for the processes they start. */
 #define _GNU_SOURCE
 #include "base/host.h"
 

@@ -1,4 +1,4 @@
-/* Short memory seen through cJSON: malloc sets errno, and nothing here resets it. */
+/* Detects lack of memory in cJSON: malloc sets errno, and nothing here resets it. */
 #include "base/json.h"
 
 #include "base/utf8.h"

@@ -1,4 +1,4 @@
-/* Numbers as files have them, whatever the program's locale. */
+/* Locale-independent numbers, for files. */
 #define _GNU_SOURCE
 #include "base/locale.h"
 

@@ -1,4 +1,4 @@
-/* Large memory that is read and written from end to end. */
+/* Large memory that is read and written sequentially. */
 #define _GNU_SOURCE
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-/* Other programs, run with a limit of time. */
+/* Running other programs with a time limit. */
 #define _GNU_SOURCE
 #include "base/process.h"
 
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* In a process group of its own, so that what it starts can be ended with it. */
+/* Starts it in its own process group, so that the processes it starts can be ended with it. */
 static int start(const char *const *argv, const int out[2], pid_t *pid)
 {
     posix_spawn_file_actions_t files;
@@ -32,7 +32,7 @@ static int start(const char *const *argv, const int out[2], pid_t *pid)
     return error;
 }
 
-/* Reads until the writer has ended; false: the time was over before. */
+/* Reads until the writer has closed its end; false: the time ran out before. */
 static bool gather(int fd, double until, char *output, size_t size)
 {
     size_t n = 0;
@@ -57,7 +57,7 @@ static bool gather(int fd, double until, char *output, size_t size)
     return false;
 }
 
-/* A program may close its output and go on: it has until then to end. */
+/* A program may close its output and keep running: it has until then to end. */
 static bool wait_for(pid_t pid, double until, int *status)
 {
     static const struct timespec moment = {.tv_nsec = 2000000};
@@ -84,7 +84,7 @@ clade_status clade_process_run(const char *const *argv, double seconds, char *ou
     double until = clade_clock() + seconds;
     end->hung = !gather(out[0], until, output, size) || !wait_for(pid, until, &status);
     close(out[0]);
-    kill(-pid, SIGKILL); /* also what it has left behind */
+    kill(-pid, SIGKILL); /* and the processes it left behind */
     if (end->hung) waitpid(pid, &status, 0);
     if (WIFSIGNALED(status)) end->signal = WTERMSIG(status);
     if (WIFEXITED(status)) end->exit = WEXITSTATUS(status);

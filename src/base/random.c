@@ -1,4 +1,4 @@
-/* Philox streams for the host; the same body as the kernels'. */
+/* Philox streams on the host; the same code as in the kernels. */
 #include "base/random.h"
 
 #include "../../kernels/philox.clh"
@@ -45,8 +45,8 @@ void clade_random_fill_uniform(clade_random *r, float low, float high, float *ou
     while (i < n) out[i++] = clade_random_uniform(r, low, high);
 }
 
-/* Box and Muller's transform, the sine discarded; in double, so that rounding to float hides what
- * the last bits of libm may differ in. */
+/* Box and Muller's transform, with the sine discarded; in double, so that rounding to float hides
+ * differences in libm's last bits. */
 float clade_random_normal(clade_random *r)
 {
     double u = ((double)clade_random_u32(r) + 1) * 0x1p-32,
@@ -56,7 +56,7 @@ float clade_random_normal(clade_random *r)
 
 uint32_t clade_random_below(clade_random *r, uint32_t n)
 {
-    uint32_t limit = -n % n; /* 2^32 mod n: words below it would bias the remainder */
+    uint32_t limit = -n % n; /* 2^32 mod n: smaller words would bias the remainder */
     uint32_t word;
     do word = clade_random_u32(r);
     while (word < limit);

@@ -1,4 +1,4 @@
-/* SHA-256 as FIPS 180-4 states it; the names of variables are the standard's. */
+/* SHA-256 as in FIPS 180-4, with the standard's names of variables. */
 #include "base/sha256.h"
 
 #include <string.h>

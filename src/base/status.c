@@ -31,7 +31,7 @@ const char *clade_status_name(clade_status status)
 
 clade_status clade_fail(clade_status status, const char *format, ...)
 {
-    /* through a copy: an argument may be clade_error() itself */
+    /* in a copy: an argument may be clade_error() itself */
     char fresh[text_size];
     va_list args;
     va_start(args, format);
@@ -50,7 +50,7 @@ clade_status clade_context(clade_status status, const char *format, ...)
     int n = vsnprintf(fresh, text_size, format, args);
     va_end(args);
     if (n < 0 || n >= text_size) n = text_size - 1;
-    if (!strncmp(text, fresh, (size_t)n) && text[n] == ':') return status; /* said already */
+    if (!strncmp(text, fresh, (size_t)n) && text[n] == ':') return status; /* already there */
     snprintf(fresh + n, sizeof fresh - (size_t)n, ": %s", text);
     memcpy(text, fresh, sizeof text - 1);
     return status;

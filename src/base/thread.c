@@ -1,5 +1,5 @@
-/* A pool of threads that share a loop's iterations, handed out by an atomic counter. A loop ends
- * when its iterations have, not when each worker has woken: one that the system lets wait finds the
+/* A thread pool whose threads take a loop's iterations from an atomic counter. A loop ends when its
+ * iterations have ended, not when every worker has woken: a worker that is scheduled late finds the
  * loop closed and goes on to the next. */
 #define _GNU_SOURCE
 #include "base/thread.h"
@@ -19,7 +19,8 @@
 #define relax() ((void)0)
 #endif
 
-/* How long a worker looks for the next loop before it sleeps: about 20 µs, less than a wake-up. */
+/* How long a worker spins for the next loop before it sleeps: about 20 µs, less than a wake-up
+ * takes. */
 enum { spins = 4000 };
 
 typedef struct pool_worker {
@@ -30,13 +31,14 @@ typedef struct pool_worker {
 
 struct clade_pool {
     int threads;
-    int started; /* workers that exist: threads - 1 unless creation failed half way */
+    int started; /* existing workers: threads - 1 unless creation failed half way */
     pool_worker *workers;
     pthread_mutex_t mutex;
     pthread_cond_t wake, done;
-    atomic_uint generation; /* one more for each loop */
-    atomic_bool open;  /* may a worker still enter the loop? What it reads there stays the same */
-    atomic_int inside; /* workers that have entered, or are about to see that they may not */
+    atomic_uint generation; /* increased for each loop */
+    atomic_bool open;  /* whether a worker may still enter the loop; what it reads there does not
+                        * change */
+    atomic_int inside; /* workers that have entered, or are about to find that they may not */
     atomic_bool stop;
     atomic_size_t next;
     size_t n;
@@ -47,7 +49,8 @@ struct clade_pool {
 void clade_thread_give_way(void)
 {
 #ifdef __linux__
-    setpriority(PRIO_PROCESS, (id_t)gettid(), 15); /* of this thread alone, against POSIX */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), 15); /* Linux: affects this thread only, contrary to
+                                                    * POSIX */
 #endif
 }
 
