@@ -58,8 +58,8 @@ static void bound_activation(const clade_args *args, size_t slot, double *bound)
 }
 
 /* As act_error: every derivative is a sum of at most two terms no larger than act_factor (1 + |s|),
- * each good to 12 units. Where s is not finite and the derivative is, it is a
- * constant. */
+ * each good to 12 units. If s is not finite and the derivative is, the derivative is constant
+ * there. */
 static void bound_activation_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;

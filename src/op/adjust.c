@@ -1,4 +1,4 @@
-/* adjust: colours of images changed step by step, rectangles erased, and images mixed. */
+/* adjust: step-by-step changes of images' colours, erased rectangles, and mixed images. */
 #include "op/softmax.h"
 
 #include <stdlib.h>
@@ -93,12 +93,12 @@ static void turn_hue(REAL *v, REAL f)
     for (int k = 0; k < 3; k++) v[k] = cut(turned[part][k]);
 }
 
-/* Of the whole image before a step. */
+/* Statistics of the whole image before a step. */
 typedef struct whole_image {
     REAL mean, least[3], gain[3];
 } whole_image;
 
-/* What is no pixel stays. */
+/* Values that are not a pixel's stay unchanged. */
 static REAL posterized(REAL v, REAL bits)
 {
     const int dropped = bits >= 8 ? 0 : bits > 0 ? 8 - (int)bits : 8;
@@ -106,7 +106,7 @@ static REAL posterized(REAL v, REAL bits)
     return (REAL)((int)v >> dropped << dropped);
 }
 
-/* A step on a pixel, by itself; `whole` is of the image before it. */
+/* Applies a step to a single pixel; `whole` describes the image before it. */
 static void adjust(const REAL step[2], const whole_image *whole, int32_t c, REAL *v)
 {
     const REAL f = step[1], grey = luma(v, c);
@@ -124,7 +124,7 @@ static void adjust(const REAL step[2], const whole_image *whole, int32_t c, REAL
     }
 }
 
-/* An image on its way through its steps. */
+/* An image between its steps. */
 typedef struct stepped_image {
     REAL *now, *next; /* [h, w, c] */
     int32_t h, w, c;
@@ -154,7 +154,8 @@ static whole_image look(const stepped_image *image)
     return out;
 }
 
-/* The mean of the nine pixels around an inner one, whose own weight is 5 of 13; the edge stays. */
+/* Averages the nine pixels around each inner pixel, whose own weight is 5 of 13; the edge is
+ * unchanged. */
 static void sharpen(const stepped_image *image, REAL f)
 {
     const ptrdiff_t c = image->c, row = image->w * c;
@@ -172,7 +173,8 @@ static void sharpen(const stepped_image *image, REAL f)
         }
 }
 
-/* PIL's: the pixels below a level, by its share of all but those of the highest level. */
+/* PIL's algorithm: the number of pixels below a level, relative to all except those of the highest
+ * level. */
 static void equalize(const stepped_image *image, int32_t channel)
 {
     const size_t pixels = (size_t)image->h * (size_t)image->w, c = (size_t)image->c;
@@ -214,8 +216,8 @@ static whole_image make_step(stepped_image *image, const REAL step[2])
     return whole;
 }
 
-/* Image i of x; steps and `whole`, of the image before each, may be NULL. False: out of memory,
- * which must be freed in any case. */
+/* Runs the steps of image i of x; steps and `whole`, for the image before each step, may be NULL.
+ * False: out of memory; the image must be freed in any case. */
 static bool make_steps(const clade_image_adjust_args *a, size_t i, stepped_image *image,
                        REAL **memory, whole_image *whole)
 {
@@ -240,7 +242,7 @@ static bool is_erased(const clade_image_adjust_args *a, size_t image, int32_t ro
     return false;
 }
 
-/* Where memory is exhausted the result is NaN. */
+/* If memory is exhausted the result is NaN. */
 static void run_image_adjust(const clade_args *args)
 {
     const clade_image_adjust_args *a = &args->image_adjust;
@@ -283,14 +285,15 @@ static void run_image_mix(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* What a step makes of an error e of every channel, values being at most 255: each product and sum
- * rounds once. Grey has three roundings; its mean a sum and a division more. The hue is a quotient
- * of differences, and comes out times their divisor: 2 e of each of the two differences, 2 e of the
- * chroma that multiplies it, and e of what is added to, with 30 roundings of up to 255.
- * Autocontrast likewise divides by a range, whose ends are off by e, and which an error may just
- * make: at most 255. Posterize and solarize jump where a value that is off lies on the other side,
- * and equalize may by any amount. Sharpness sums nine values of up to 255, 8 roundings of at most 9
- * of them and one of 13, then scales by a 13th, which is rounded itself. */
+/* The effect of a step on an error e of every channel, for values of at most 255; each product and
+ * sum rounds once. Grey has three roundings; its mean a sum and a division more. The hue is a
+ * quotient of differences, which later multiplies their divisor again: 2 e from each of the two
+ * differences, 2 e from the chroma that multiplies it, and e from what it is added to, with 30
+ * roundings of up to 255. Autocontrast likewise divides by a range, whose ends are off by e, and
+ * which may consist of the error alone: at most 255. Posterize and solarize jump if the error moves
+ * a value across a threshold, and equalize may change it by any amount. Sharpness sums nine values
+ * of up to 255, with 8 roundings of at most 9 of them and one of 13, then multiplies by a 13th,
+ * which is itself rounded. */
 static double step_error(const double *step, const whole_image *whole, double e, size_t pixels,
                          int32_t c)
 {
@@ -337,7 +340,7 @@ static void bound_image_adjust(const clade_args *args, size_t slot, double *boun
     }
 }
 
-/* The difference and the fma round; what is only copied is exact. */
+/* The difference and the fma round; copies are exact. */
 static void bound_image_mix(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;

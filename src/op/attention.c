@@ -16,7 +16,7 @@ static head_layout layout_of(const clade_tensor *qkv, int32_t heads)
 
 /* ---- shapes ---- */
 
-/* Checks qkv; *y gets the shape of y, *lse that of lse. */
+/* Checks qkv; *y receives the shape of y, *lse that of lse. */
 static clade_status check_qkv(clade_op op, const clade_tensor *qkv, int32_t heads, clade_tensor *y,
                               clade_tensor *lse)
 {
@@ -70,7 +70,8 @@ static clade_status shape_attention_dqkv(clade_args *args)
 
 enum { key_block = 64, chains = 16 };
 
-/* A head of an image: its queries', keys' and values' first channels, each place `step` apart. */
+/* A head of an image: the first channels of its queries, keys and values; positions are `step`
+ * apart. */
 typedef struct head {
     const REAL *q, *k, *v;
     int64_t step, d;
@@ -84,8 +85,8 @@ static head head_of(const clade_tensor *qkv, head_layout l, int64_t image, int64
     return (head){q, q + c, q + 2 * c, 3 * c, l.d, 1 / (REAL)sqrt((REAL)l.d)};
 }
 
-/* exp(x) as float32 has it: below the smallest normal number it is 0, which makes a difference to
- * infinite values. */
+/* exp(x) as in float32: 0 below the smallest normal number, which matters where values are
+ * infinite. */
 static REAL weight(REAL x) { return x < -87.33654F ? 0 : real_exp(x); }
 
 static REAL product(const REAL *a, const REAL *b, int64_t d)
@@ -109,7 +110,7 @@ static REAL chain_sum(const REAL *p, int64_t count)
     return sum[0];
 }
 
-/* Row `query` of y; gives its lse. */
+/* Computes row `query` of y; returns its lse. */
 static REAL attend(const head *h, int64_t t, int64_t query, REAL *y)
 {
     REAL max = -INFINITY, sum = 0, p[key_block];
@@ -165,7 +166,7 @@ static head_gradient gradient_of(const clade_attention_dqkv_args *a, head_layout
                            real_of(&a->lse) + (image * l.heads + number) * l.t};
 }
 
-/* p and g of a query and a key. */
+/* Computes p and g for a query and a key. */
 static REAL pair_of(const head_gradient *b, int64_t i, int64_t j, REAL *g)
 {
     const int64_t step = b->h.step / 3;
@@ -176,11 +177,11 @@ static REAL pair_of(const head_gradient *b, int64_t i, int64_t j, REAL *g)
     return p;
 }
 
-/* Channels that a row of a gradient is summed for at once. */
+/* Channels of a gradient's row that are summed at once. */
 enum { strip = 64 };
 
-/* Channels first to first + count of the gradient by the query, key or value of a place: `which` is
- * 0, 1 or 2. */
+/* Computes channels first to first + count of the gradient with respect to the query, key or value
+ * of a position: `which` is 0, 1 or 2. */
 static void sum_row(const head_gradient *b, int which, int64_t place, int64_t first, int64_t count,
                     REAL *sum)
 {
@@ -226,23 +227,23 @@ static double sum_of_sizes(const double *a, const double *b, int64_t d)
     return sum;
 }
 
-/* Of a score: its chain, and three roundings of the factor and of the product with it. */
+/* The error of a score: of its chain, and three roundings of the factor and the product with it. */
 static double score_error(const head *h, int64_t i, int64_t j)
 {
     const double *q = h->q + i * h->step, *k = h->k + j * h->step;
     return h->scale * sum_of_sizes(q, k, h->d) * clade_gamma(h->d + 3);
 }
 
-/* What all of a row's terms have in common. */
+/* Errors that all of a row's terms share. */
 typedef struct row_errors {
-    double max, error; /* the largest score, and error of one that has a weight */
-    double sum, low;   /* relative: of the sum of weights; the least that it can be */
+    double max, error; /* the largest score; the error of a score that has a weight */
+    double sum, low;   /* relative error of the sum of weights; the lowest possible sum */
     int64_t blocks;
 } row_errors;
 
-/* The relative error of a weight exp(s - max), the block's and all later maxima's factors
- * multiplied: that of the score; the distances that exponentials are taken of, which add up to that
- * from the last maximum, rounded; two units of each exponential, one of each product. */
+/* The relative error of a weight exp(s - max) times the factors for the maxima of its block and all
+ * later ones: the score's error; the rounding of the exponentials' arguments, which add up to the
+ * distance from the last maximum; two units per exponential and one per product. */
 static double weight_error(const head *h, const row_errors *r, int64_t i, int64_t j)
 {
     double own = score_error(h, i, j), distance = r->max - score(h, i, j) + own + r->error;
@@ -260,15 +261,14 @@ static row_errors errors_of_row(const head *h, int64_t t, int64_t i, double lse)
         double p = exp(score(h, i, j) - lse), error = weight_error(h, &r, i, j);
         if (p > 0) r.sum += p * error, r.low += p / (1 + error);
     }
-    /* a block's chains and their joins, the blocks */
+    /* a block's chains and their joins, then the blocks */
     r.sum += clade_gamma(key_block / chains + 4 + r.blocks);
     return r;
 }
 
 static double or_infinite(double bound) { return isnan(bound) ? INFINITY : bound; }
 
-/* Errors of weights move y as they do the mean of values; no weights take it beyond the largest
- * value. */
+/* Errors of weights affect y like a mean of values; no weights take it beyond the largest value. */
 static double value_error(const head *h, const row_errors *r, int64_t t, int64_t i, int64_t e,
                           double lse, double y)
 {
@@ -307,7 +307,7 @@ static void bound_attention(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* Errors of a pair's p, which is 1 at most, and g. */
+/* The errors of a pair's p, which is at most 1, and g. */
 static void pair_errors(const head_gradient *b, int64_t i, int64_t j, double *p, double *g)
 {
     const head *h = &b->h;
@@ -324,7 +324,8 @@ static void pair_errors(const head_gradient *b, int64_t i, int64_t j, double *p,
     *g += CLADE_UNIT * (fabs(product_g) + *g) + TINY;
 }
 
-/* A pair's error, and the roundings of its product in the chain and of that with the factor. */
+/* A pair's error, the roundings of its product in the chain, and that of the product with the
+ * factor. */
 static void bound_row(const head_gradient *b, int which, int64_t place, double *bound)
 {
     const head *h = &b->h;
@@ -362,7 +363,7 @@ static void bound_attention_dqkv(const clade_args *args, size_t slot, double *bo
 
 /* ---- flops ---- */
 
-/* Of each of the products of t × t and d. */
+/* Operations of each of the products of t × t and d. */
 static double product_work(const clade_tensor *qkv, int32_t heads)
 {
     const head_layout l = layout_of(qkv, heads);

@@ -14,7 +14,7 @@ static uint64_t step_of(const clade_tensor *t, int dim)
     return step;
 }
 
-/* The dimensions of y, merged; their number. */
+/* Merges the dimensions of y; returns their number. */
 static int merge(const clade_tensor *y, const clade_tensor *a, const clade_tensor *b,
                  const clade_tensor *target, dimension *d)
 {
@@ -54,7 +54,7 @@ void clade_broadcast_sum(const clade_tensor *x, const clade_tensor *b, const cla
     int n = merge(x, x, b, target, d);
     *sum = (broadcast_sum){
         .kept = {1, 1, 1, 1}, .summed = {1, 1}, .outputs = 1, .terms = 1, .columns = 1};
-    /* a last dimension that is summed leaves no contiguous one to be kept */
+    /* a last dimension that is summed leaves no contiguous one to keep */
     int kept = n && d[n - 1].summed ? 3 : 4, summed = 2;
     while (n--) {
         if (d[n].summed) {

@@ -1,4 +1,4 @@
-/* Calls as text, and as a number. */
+/* Calls as text, and as a hash. */
 #define _POSIX_C_SOURCE 200809L
 #include "op/call_text.h"
 #include "op/op.h"
@@ -24,7 +24,7 @@ static size_t element_size(const clade_param_info *p)
     return p->type == CLADE_PARAM_uint64_t ? 8 : 4;
 }
 
-/* Element i of a parameter. */
+/* Returns the address of element i of a parameter. */
 static void *element_of(const clade_param_info *p, const clade_args *args, size_t i)
 {
     return (char *)args + p->offset + i * element_size(p);
@@ -38,7 +38,7 @@ static bool is_zero(const clade_param_info *p, const clade_args *args)
     return true;
 }
 
-/* The names that a parameter's values go by; NULL: it is a number. */
+/* Returns the name of a parameter's value; NULL: the parameter is a number. */
 static const char *name_of(const clade_param_info *p, int32_t value)
 {
     switch (p->type) {
@@ -73,7 +73,7 @@ CLADE_PRINTF(2, 3) static void add(call_writer *w, const char *format, ...)
     if (w->at >= CLADE_CALL_TEXT_SIZE) w->at = CLADE_CALL_TEXT_SIZE - 1;
 }
 
-/* The decimal number with the fewest digits that is this float. */
+/* Writes the decimal number with the fewest digits that gives this float. */
 static void add_float(call_writer *w, float value)
 {
     char text[32];
@@ -125,7 +125,7 @@ static void add_call(call_writer *w, clade_op op, const clade_args *args)
 
 /* ---- from text ---- */
 
-/* A whole number up to a character of `ends`; NULL when it is none, or not in the range. */
+/* Reads an integer up to a character of `ends`; NULL if it is not one, or out of range. */
 static const char *read_whole(const char *text, int64_t least, int64_t most, int64_t *value)
 {
     char *end;
@@ -152,7 +152,8 @@ static const char *read_float(const char *text, float *value)
     return end == text ? NULL : end;
 }
 
-/* The number of a name, which a comma or the end follows, of a parameter that goes by names. */
+/* Reads a name, followed by a comma or the end, as a number, for a parameter whose values have
+ * names. */
 static const char *read_name(const clade_param_info *p, const char *text, int32_t *value)
 {
     size_t n = strcspn(text, ",");
@@ -189,7 +190,7 @@ static const char *read_element(const clade_param_info *p, const char *text, voi
     }
 }
 
-/* What a parameter's values are, for messages. */
+/* Describes a parameter's values, for messages. */
 static const char *kind_of(const clade_param_info *p)
 {
     switch (p->type) {
@@ -243,7 +244,7 @@ static clade_status read_tensor(const clade_op_info *info, const clade_slot_info
                       info->name, word, CLADE_MAX_RANK);
 }
 
-/* Names what an op has, for messages. */
+/* Lists an op's slots and parameters, for messages. */
 static void list_names(const clade_op_info *info, char text[256])
 {
     size_t at = 0;
@@ -253,7 +254,7 @@ static void list_names(const clade_op_info *info, char text[256])
                                                     : info->params[i - info->slot_count].name);
 }
 
-/* One "name=value", the i-th bit of `seen` for the i-th of slots and parameters. */
+/* Reads one "name=value"; bit i of `seen` marks the i-th of slots and parameters. */
 static clade_status read_pair(const clade_op_info *info, const char *word, uint64_t *seen,
                               clade_args *args)
 {
@@ -333,7 +334,7 @@ clade_status clade_call_parse(const char *text, clade_call *call)
     return status ? status : clade_op_shape(call->op, &call->args);
 }
 
-/* ---- to a number ---- */
+/* ---- ---- to a hash ---- ---- */
 
 static uint64_t mix(uint64_t h, uint64_t v) { return (h ^ v) * UINT64_C(0x100000001b3); }
 

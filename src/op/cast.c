@@ -1,4 +1,4 @@
-/* cast: numbers in another format, which is all that FLOAT slots do. */
+/* cast: conversion to another format, which is just how FLOAT slots are stored. */
 #include "op/op.h"
 
 static clade_status shape_cast(clade_args *args)
@@ -14,7 +14,7 @@ static void run_cast(const clade_args *args)
     for (size_t i = 0; i < clade_tensor_count(x); i++) real_of(&args->cast.y)[i] = real_of(x)[i];
 }
 
-/* What it rounds is the storage of its result. */
+/* Only storing the result rounds. */
 static void bound_cast(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;

@@ -20,7 +20,7 @@ static clade_status check_geometry(clade_op op, const conv_geometry *g, const cl
     for (int i = 0; i < 4; i++)
         if (g->pad[i] < 0)
             return clade_fail(CLADE_EINVAL, "%s: padding %d: expected 0 or more", name, g->pad[i]);
-    if ((int64_t)w->dim[0] * w->dim[1] > INT32_MAX) /* taps are numbered */
+    if ((int64_t)w->dim[0] * w->dim[1] > INT32_MAX) /* taps have 32-bit numbers */
         return clade_fail(CLADE_EINVAL, "%s: %s has %d x %d taps, expected fewer than 2^31", name,
                           weights, w->dim[0], w->dim[1]);
     int32_t c = x->dim[3], k = w->dim[3];
@@ -90,9 +90,10 @@ static clade_status shape_conv2d_dw(clade_args *args)
     return status;
 }
 
-/* ---- references ----
- * Each computes one row of results at a time; `magnitude` takes absolute values of both factors,
- * for the bounds. */
+/* ---- ---- references ----
+|
+|Each computes one row of results at a time; `magnitude` takes absolute values of both factors, for
+the bounds. ---- */
 
 static REAL factor(REAL v, bool magnitude) { return magnitude && v < 0 ? -v : v; }
 
@@ -122,7 +123,7 @@ static void forward_pixel(const clade_conv2d_args *a, const conv_geometry *g, in
     }
 }
 
-/* The oracle is never computed by Winograd's tiles. */
+/* The oracle never uses Winograd's tiles. */
 #ifdef CLADE_ORACLE
 static const bool tiles_allowed = false;
 #else
@@ -150,7 +151,7 @@ static void run_conv2d(const clade_args *args)
             }
 }
 
-/* dx of one element, over ascending (oh, ow, k). */
+/* Computes one element of dx, over ascending (oh, ow, k). */
 static REAL dx_element(const clade_conv2d_dx_args *a, const conv_geometry *g, int32_t n, int32_t ih,
                        int32_t iw, int32_t channel, bool magnitude)
 {
@@ -198,7 +199,7 @@ static void run_conv2d_dx(const clade_args *args)
 
 enum { block = 32 }; /* filters summed at once */
 
-/* dw[o] for filters first … first + count of tap (r, s) and channel i of group-local index. */
+/* Computes dw[o] for filters first … first + count of tap (r, s) and the group's channel i. */
 static void dw_block(const clade_conv2d_dw_args *a, const conv_geometry *g, int32_t r, int32_t s,
                      int32_t channel, int32_t first, int32_t count, REAL *total, bool magnitude)
 {
@@ -280,15 +281,16 @@ static void run_conv2d_dw(const clade_args *args)
     if (clade_tensor_present(&a->db)) db_all(a, real_of(&a->db), a->accumulate, false);
 }
 
-/* ---- bounds: gamma of the chain's length times Σ|x||w| (Higham 2002, section 3.1) ----
- * By Winograd's tiles a result is a sum of products too, of the same tensors, but with many more
- * terms, most of which cancel: the bound is gamma of the most roundings that a term goes through
- * (transforms, chain, inverse transform) times the sum of all terms' absolute values. */
+/* ---- ---- bounds: gamma of the chain's length times Σ|x||w| (Higham 2002, section 3.1) ----
+|
+|With Winograd's tiles a result is also a sum of products of the same tensors, but with many more
+terms, most of which cancel. The bound is gamma of the largest number of roundings of a term
+(transforms, chain, inverse transform) times the sum of all terms' absolute values. ---- */
 
 #ifdef CLADE_ORACLE
 
-/* Those of a call whose transforms may be rounded. Who does not round them may take the plain ones:
- * their float32 is so much better that its error is less. */
+/* The transforms for a call that may round them. An implementation that does not round may use the
+ * plain ones: float32 is so much more accurate that its error stays within the bound. */
 static bool is_fine(clade_products products) { return products == CLADE_FACTORS_BFLOAT16; }
 static const winograd_maps *maps_of(clade_products products)
 {
@@ -320,7 +322,7 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
                 if (!tiles) forward_pixel(a, &g, n, oh, ow, bound, true);
                 for (int32_t o = 0; o < k; o++) {
                     double sum = bound[o] + (b ? fabs(b[o]) : 0);
-                    /* a tile's infinities are others', and none of this element's */
+                    /* infinities elsewhere in the tile may spread to this element */
                     bound[o] = tiles && !isfinite(sum)
                                    ? INFINITY
                                    : act_bound(a->act, a->alpha, sum, gamma * sum);
@@ -328,7 +330,7 @@ static void bound_conv2d(const clade_args *args, size_t slot, double *bound)
             }
 }
 
-/* The rounding of an addition to what was there. */
+/* Adds the rounding of an addition to the previous contents. */
 static void add_rounding(const clade_tensor *out, int32_t accumulate, double gamma, double *bound)
 {
     const double *value = (const double *)out->buffer->host + out->offset;
@@ -417,8 +419,8 @@ static double flops_conv2d_dw(const clade_args *args)
 }
 
 #ifndef CLADE_ORACLE
-/* Those named winograd are computed so; of the others 3x3-relu and deep are too. Small integers
- * must be met exactly by all that are not. */
+/* Cases named winograd use its tiles; so do 3x3-relu and deep. All others must give the exact
+ * result for small integers. */
 static const clade_case conv2d_cases[] = {
     {CASE_QUICK, "one", "x=1x1x1x1 w=1x1x1x1 b=1"},
     {CASE_QUICK, "3x3", "x=2x7x9x3 w=3x3x3x5 b=5"},
@@ -452,10 +454,10 @@ static const clade_case conv2d_cases[] = {
     {CASE_QUICK, "narrower-than-kernel", "x=2x5x2x8 w=3x3x8x16 pad=1,1,1,1"},
     {CASE_QUICK, "lower-than-kernel", "x=2x1x6x8 w=5x3x8x16 b=16 pad=2,1,2,1"},
     {CASE_QUICK, "narrow-dilated", "x=1x4x3x4 w=3x3x4x8 pad=2,2,2,2 dilation=2,2"},
-    /* more rows of outputs than chunks, the last chunk a shorter one */
+    /* more rows of outputs than chunks, and a shorter last chunk */
     {CASE_QUICK, "many-rows", "x=5x16x4x2 w=2x2x2x3 b=3"},
     {CASE_QUICK, "depthwise-many-rows", "x=5x16x4x4 w=2x2x1x4 b=4 groups=4"},
-    /* so many that there are more chunks, and that there are as many as ever */
+    /* enough rows for more chunks, and for the maximum number of chunks */
     {CASE_QUICK, "more-rows", "x=13x86x3x2 w=2x2x2x3 b=3"},
     {CASE_FULL, "depthwise-more-rows", "x=13x86x3x4 w=2x2x1x4 b=4 groups=4"},
     {CASE_FULL, "most-rows", "x=18x1000x3x1 w=2x2x1x3 b=3"},

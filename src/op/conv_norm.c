@@ -1,11 +1,10 @@
-/* conv2d_norm: shape rule, reference that runs the ops it is made of one after the other, bound and
- * cases. */
+/* conv2d_norm: shape rule, reference that runs its ops one after the other, bound and cases. */
 #include "op/conv_norm.h"
 #include "op/activation.h"
 
 #include <stdlib.h>
 
-/* Batch normalisation of what the convolution gave. */
+/* Returns the batch normalisation of the convolution's output. */
 static clade_batchnorm_infer_args norm_of(const clade_conv2d_norm_args *a, clade_tensor x)
 {
     return (clade_batchnorm_infer_args){.x = x,
@@ -46,8 +45,8 @@ static void run_conv2d_norm(const clade_args *args)
     for (size_t i = 0; i < n; i++) y[i] = real_act(a->act, a->alpha, z ? y[i] + z[i] : y[i]);
 }
 
-/* ---- bound: the convolution's, times the scale; then the normalisation's own and that of the
- * addition, times the activation's slope ---- */
+/* ---- ---- bound: the convolution's error times the scale, plus those of the normalisation and the
+ * addition, all times the activation's slope ---- ---- */
 
 #ifdef CLADE_ORACLE
 
@@ -62,7 +61,7 @@ static void bound_conv2d_norm(const clade_args *args, size_t slot, double *bound
     const double *gamma = real_of(&a.gamma), *var = real_of(&a.var);
     double *sums = room_for(n), *y = room_for(n), *each = room_for(n);
     if (!sums || !y || !each) {
-        for (size_t i = 0; i < n; i++) bound[i] = 0; /* without memory nothing may differ */
+        for (size_t i = 0; i < n; i++) bound[i] = 0; /* out of memory: no difference is allowed */
         goto done;
     }
     clade_buffer of_sums = {.host = sums}, of_y = {.host = y};
@@ -77,7 +76,7 @@ static void bound_conv2d_norm(const clade_args *args, size_t slot, double *bound
     impl_of(CLADE_OP_batchnorm_infer)->bound(&norm, 5, bound);
     for (size_t i = 0; i < n; i++) {
         double scale = fabs(gamma[i % c]) / sqrt(var[i % c] + a.eps);
-        /* the scale, the difference and the fma are each off by a few units on top */
+        /* the scale, the difference and the fma each add a few units */
         double error = bound[i] + scale * each[i] * (1 + 10 * CLADE_UNIT);
         double sum = fabs(z ? y[i] + z[i] : y[i]);
         if (z) error += CLADE_UNIT * (sum + error);

@@ -1,5 +1,5 @@
-/* conv2d_maxpool and its gradients: shape rules, references that run the ops they are made of one
- * after the other, bounds and cases. */
+/* conv2d_maxpool and its gradients: shape rules, references that run their ops one after the other,
+ * bounds and cases. */
 #include "op/conv_pool.h"
 
 #include "op/op.h"
@@ -74,7 +74,7 @@ static clade_status shape_conv2d_maxpool_dw(clade_args *args)
 
 static void run_op(clade_op op, const clade_args *args) { impl_of(op)->run(args); }
 
-/* Memory for the convolution's output or its gradient. */
+/* Allocates the convolution's output or its gradient. */
 static clade_tensor full_tensor(const clade_tensor *x, const clade_tensor *w,
                                 const conv_geometry *g, clade_buffer *memory)
 {
@@ -84,7 +84,7 @@ static clade_tensor full_tensor(const clade_tensor *x, const clade_tensor *w,
     return full;
 }
 
-/* A reference cannot fail: where memory is exhausted its results are NaN. */
+/* A reference cannot fail: if memory is exhausted its results are NaN. */
 static void spoil(const clade_tensor *t)
 {
     size_t n = clade_tensor_present(t) ? clade_tensor_count(t) : 0;
@@ -146,12 +146,12 @@ static void run_conv2d_maxpool_dw(const clade_args *args)
     free(memory.host);
 }
 
-/* ---- bounds: those of the convolutions; a maximum is off by no more than the worst of its window
- * ---- */
+/* ---- ---- bounds: those of the convolutions; the error of a maximum is at most the largest in its
+ * window ---- ---- */
 
 #ifdef CLADE_ORACLE
 
-/* Where memory is exhausted nothing may differ. */
+/* If memory is exhausted, no difference is allowed. */
 static void forbid(const clade_tensor *t, double *bound)
 {
     size_t n = clade_tensor_count(t);
@@ -229,7 +229,7 @@ static void bound_conv2d_maxpool_dw(const clade_args *args, size_t slot, double 
 #define bound_conv2d_maxpool_dw NULL
 #endif
 
-/* ---- are they transformed? ---- */
+/* ---- ---- Winograd's transform ---- ---- */
 
 static bool transforms_conv2d_maxpool(const clade_args *args)
 {
@@ -254,7 +254,7 @@ static bool transforms_conv2d_maxpool_dw(const clade_args *args)
     return conv_is_winograd_dw(&g, &a->dw, &full);
 }
 
-/* ---- operations: four results of the convolution to each that is kept ---- */
+/* ---- ---- operations: four results of the convolution for each one kept ---- ---- */
 
 static double flops_conv2d_maxpool(const clade_args *args)
 {

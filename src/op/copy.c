@@ -3,7 +3,7 @@
 
 /* ---- shapes ---- */
 
-/* The output's shape is the caller's to give, and nothing else to check. */
+/* The caller gives the output's shape; there is nothing else to check. */
 static clade_status shape_fill(clade_args *args)
 {
     (void)args;
@@ -22,7 +22,7 @@ static clade_status shape_copy(clade_args *args)
     return CLADE_OK;
 }
 
-/* Checks that `part` lies within `whole` from `start` on along the axis. */
+/* Checks that `part` lies within `whole`, from `start` on along the axis. */
 static clade_status check_part(clade_op op, const clade_tensor *part, const char *part_name,
                                const clade_tensor *whole, const char *whole_name, int32_t axis,
                                int32_t start)
@@ -72,8 +72,8 @@ static clade_status shape_split_dx(clade_args *args)
     return check_part(CLADE_OP_split_dx, &a->dy, "dy", &a->dx, "dx", a->axis, a->start);
 }
 
-/* Rows or columns between two paddings, each of which may cut instead; EINVAL where none are left
- * or a number is over 2^30, as places along an axis are 32-bit numbers in the kernels. */
+/* Adds two paddings, which crop if negative, to a number of rows or columns. EINVAL if none are
+ * left or a number is over 2^30, since kernels use 32-bit positions along an axis. */
 static clade_status padded_size(clade_op op, const char *slot, const char *axis, int32_t size,
                                 int64_t before, int64_t after, int32_t *out)
 {
@@ -90,7 +90,7 @@ static clade_status padded_size(clade_op op, const char *slot, const char *axis,
     return CLADE_OK;
 }
 
-/* The padded shape of x; sign -1: the shape without the padding. */
+/* Gives the padded shape of x; sign -1: the shape without the padding. */
 static clade_status padded_shape(clade_op op, const char *slot, const clade_tensor *x,
                                  const int32_t pad[4], int64_t sign, int32_t y[4])
 {
@@ -139,7 +139,7 @@ static void run_copy(const clade_args *args)
     for (size_t i = 0; i < n; i++) put(&y[i], x[i], a->accumulate);
 }
 
-/* Elements after the axis, for each step along it. */
+/* Number of elements per step along the axis. */
 static size_t inner_of(const clade_tensor *t, int32_t axis)
 {
     size_t n = 1;
@@ -147,7 +147,7 @@ static size_t inner_of(const clade_tensor *t, int32_t axis)
     return n;
 }
 
-/* Element i of a part as an element of the whole. */
+/* Converts element i of a part to an element of the whole. */
 static size_t place_in(size_t i, size_t inner, size_t part, size_t whole, size_t start)
 {
     size_t after = i % inner, along = i / inner % part, before = i / inner / part;
@@ -165,7 +165,7 @@ static void run_concat(const clade_args *args)
                    (size_t)a->start)] = x[i];
 }
 
-/* y, the part of x from `start` on. */
+/* Copies y, the part of x from `start` on. */
 static void take_part(const clade_tensor *x, const clade_tensor *y, int32_t axis, int32_t start,
                       int32_t accumulate)
 {
@@ -203,8 +203,8 @@ static void run_split_dx(const clade_args *args)
             dy[i], a->accumulate);
 }
 
-/* Visits each element of `to`, [n, h, w, c]: `from` moves by top and left, and `inside` tells
- * whether that place is in `other`. */
+/* Visits each element of `to`, [n, h, w, c]. `from` is shifted by top and left; `inside` tells
+ * whether that position is in `other`. */
 #define FOR_EACH_MOVED(to, other, top, left)                                                       \
     for (int64_t b = 0, at = 0; b < (to)->dim[0]; b++)                                             \
         for (int64_t i = 0; i < (to)->dim[1]; i++)                                                 \
@@ -238,7 +238,7 @@ static void run_pad_dx(const clade_args *args)
     }
 }
 
-/* ---- bounds: nothing is rounded but the addition to the target ---- */
+/* ---- ---- bounds: only the addition to the target rounds ---- ---- */
 
 static int64_t terms_none(const clade_args *args, size_t slot)
 {

@@ -1,5 +1,5 @@
-/* dropout: elements dropped at random, the rest scaled up (Srivastava et al. 2014, "inverted"), or
- * whole rows (Huang et al. 2016, "Deep networks with stochastic depth"). */
+/* dropout: drops random elements and scales the rest up (Srivastava et al. 2014, "inverted"), or
+ * drops whole rows (Huang et al. 2016, "Deep networks with stochastic depth"). */
 #include "op/op.h"
 
 #include "../../kernels/dropout.clh"
@@ -47,7 +47,7 @@ static size_t row_of(const clade_tensor *x)
     return x->rank ? clade_tensor_count(x) / (size_t)x->dim[0] : 1;
 }
 
-/* The number that element i of x has in the batch, or its row has. */
+/* Returns the number in the batch of element i of x, or of its row. */
 static size_t number_of(const clade_tensor *x, uint32_t first, int32_t rows, size_t i)
 {
     const size_t row = row_of(x);
@@ -98,7 +98,7 @@ static int64_t terms_dropout_dx(const clade_args *args, size_t slot)
     return 4 + (args->dropout_dx.accumulate != 0);
 }
 
-/* Is 1 / (1 − rate) no power of two? */
+/* Returns whether 1 / (1 − rate) is not a power of two. */
 static bool inexact_dropout(const clade_args *args, size_t slot)
 {
     (void)slot;

@@ -1,10 +1,10 @@
-/* elementwise: sums and products of tensors, the smaller stretched, learned slopes, and their
+/* elementwise: sums and products of tensors with broadcasting, learned slopes, and their
  * gradients. */
 #include "op/stretch.h"
 
 /* ---- shapes ---- */
 
-/* The larger of both in each dimension. */
+/* Gives the larger size in each dimension. */
 static clade_status broadcast(clade_op op, const clade_tensor *a, const clade_tensor *b,
                               int32_t dim[4])
 {
@@ -65,7 +65,7 @@ static clade_status shape_mul_dx(clade_args *args)
     return status;
 }
 
-/* Alpha serves all images. */
+/* All images share one alpha. */
 static clade_status check_alpha(clade_op op, const clade_tensor *alpha, const clade_tensor *x)
 {
     char text[64];
@@ -100,7 +100,7 @@ static clade_status shape_prelu_dx(clade_args *args)
 
 /* ---- references ---- */
 
-/* The index and sizes with which both references walk over y. */
+/* Declares the index and sizes with which the references visit y. */
 #define WALK(a_, b_, y_)                                                                           \
     static const int32_t zero[4] = {0};                                                            \
     int32_t i[4], sa[4], sb[4], sy[4];                                                             \
@@ -206,8 +206,8 @@ static int64_t terms_mul(const clade_args *args, size_t slot)
     return 1;
 }
 
-/* The sum's error by its magnitude (the factor may be negative, so that absolute values of the
- * inputs do not tell), one rounding of the product, one of the addition to the target. */
+/* The sum's error relative to its magnitude (the factor may be negative, so absolute values of the
+ * inputs do not give it), one rounding of the product, one of the addition to the target. */
 static void bound_add_dx(const clade_args *args, size_t slot, double *bound)
 {
     const clade_add_dx_args *p = &args->add_dx;
@@ -241,8 +241,8 @@ static void bound_prelu(const clade_args *args, size_t slot, double *bound)
     for (size_t k = 0; k < n; k++) bound[k] = x[k] > 0 ? 0 : CLADE_UNIT * fabs(y[k]);
 }
 
-/* dx as y, and one rounding of the addition to it. dalpha: the sum's error by the magnitude of its
- * terms, and the same. */
+/* dx: as y, and one rounding of the addition to it. dalpha: the sum's error relative to the
+ * magnitude of its terms, and the same rounding. */
 static void bound_prelu_dx(const clade_args *args, size_t slot, double *bound)
 {
     const clade_prelu_dx_args *p = &args->prelu_dx;

@@ -1,4 +1,4 @@
-/* Of the family loss: focal losses and their gradients. */
+/* Family loss: focal losses and their gradients. */
 #include "op/labels.h"
 
 #include <stdlib.h>
@@ -74,12 +74,12 @@ static clade_status shape_sigmoid_focal_dx(clade_args *args)
 
 /* ---- references ---- */
 
-#define LEAST ((REAL)0x1p-126) /* of what a logarithm is taken of */
+#define LEAST ((REAL)0x1p-126) /* the smallest argument of a logarithm */
 
 #ifdef CLADE_ORACLE
 static REAL log_rest(REAL y, REAL m) { return (void)m, log1p(-y); }
 #else
-/* log(1 − y): what the difference m = 1 − y loses of y is added back */
+/* log(1 − y): adds back the part of y that the difference m = 1 − y loses */
 static REAL log_rest(REAL y, REAL m) { return REAL_FMA(-y - (m - 1), math_rcp(m), math_log(m)); }
 #endif
 
@@ -107,7 +107,8 @@ static void run_softmax_focal(const clade_args *args)
     }
 }
 
-/* Minus y times the derivative of a class's loss by its probability y, without alpha. */
+/* Minus y times the derivative of a class's loss with respect to its probability y, without
+ * alpha. */
 static REAL slope_of(REAL t, REAL y, float gamma)
 {
     REAL q = 1 - y, rest = 0;
@@ -136,10 +137,10 @@ static void run_softmax_focal_dx(const clade_args *args)
     }
 }
 
-/* Between what 0 and what 1 have, by a label. */
+/* Interpolates between the values for labels 0 and 1. */
 static REAL between(REAL t, REAL zero, REAL one) { return REAL_FMA(t, one, (1 - t) * zero); }
 
-/* Of a label's loss in column j. */
+/* The weight of a label's loss in column j. */
 static REAL weight_at(REAL t, const clade_tensor *weight, size_t j, size_t c, float alpha)
 {
     REAL w = alpha > 0 ? between(t, 1 - (REAL)alpha, (REAL)alpha) : 1;
@@ -167,7 +168,7 @@ static void run_sigmoid_focal(const clade_args *args)
     }
 }
 
-/* The derivative of an unweighted loss by its score, from the probability. */
+/* The derivative of an unweighted loss with respect to its score, from the probability. */
 static REAL binary_slope(REAL y, REAL t, float gamma)
 {
     REAL m = 1 - y, q = between(t, y, m), rest = 0;
@@ -191,16 +192,16 @@ static void run_sigmoid_focal_dx(const clade_args *args)
     }
 }
 
-/* ---- bounds: the error of each step, carried on (Higham 2002, section 3.3) ---- */
+/* ---- ---- bounds: each step's error, propagated (Higham 2002, section 3.3) ---- ---- */
 
-/* A number and how far what is computed may be from it. */
+/* An exact number and the largest distance of a computed one from it. */
 typedef struct inexact {
     double value, error;
 } inexact;
 
 static inexact exactly(double value) { return (inexact){value, 0}; }
 
-/* With so many roundings of the result. */
+/* Adds this many roundings of the result. */
 static inexact rounded(double value, double error, double units)
 {
     return (inexact){value, error + units * CLADE_UNIT * (fabs(value) + error)};
@@ -224,8 +225,8 @@ static inexact minus_log(inexact a)
     return rounded(-log(a.value), -log1p(-a.error / a.value), EXP_UNITS);
 }
 
-/* What q does between its limits; in the exponent the logarithm's error and a rounding; then the
- * exponential's own. */
+/* Takes the values of q's power between q's limits; adds the logarithm's error and a rounding in
+ * the exponent, then the exponential's own error. */
 static inexact power(inexact q, double gamma)
 {
     if (gamma == 0) return exactly(1);
@@ -285,7 +286,7 @@ static inexact softmax_slope(inexact t, double y, double gamma)
     return times(times(t, power(q, gamma)), plus(rest, exactly(1)));
 }
 
-/* The slopes' errors and those of their sum; the rest as in softmax_xent_dx. */
+/* The slopes' errors and the error of their sum; the rest as in softmax_xent_dx. */
 static void bound_softmax_focal_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -328,8 +329,8 @@ static inexact weight_of(inexact t, const clade_tensor *weight, size_t j, size_t
     return times(w, mixed(t, exactly(doubles_of(weight)[j]), exactly(doubles_of(weight)[c + j])));
 }
 
-/* The loss as in sigmoid_bce; sigmoids, of which q is made; the row's sum; the division by c, which
- * as a float is rounded. */
+/* The loss as in sigmoid_bce; the sigmoids that make up q; the row's sum; the division by c, which
+ * is rounded to float. */
 static void bound_sigmoid_focal(const clade_args *args, size_t slot, double *bound)
 {
     const clade_sigmoid_focal_args *a = &args->sigmoid_focal;
@@ -361,8 +362,8 @@ static void bound_sigmoid_focal(const clade_args *args, size_t slot, double *bou
     }
 }
 
-/* As binary_slope; the logarithm of 1 − y is that of the difference, which is no more than twice
- * it, and what is added back. */
+/* As binary_slope. The error of log(1 − y) is that of the difference, at most twice the logarithm,
+ * and of the part added back. */
 static inexact sigmoid_slope(double y, inexact t, double gamma)
 {
     const inexact m = rounded(1 - y, 0, 1), q = mixed(t, exactly(y), m);
@@ -384,7 +385,7 @@ static void bound_sigmoid_focal_dx(const clade_args *args, size_t slot, double *
     size_t n = (size_t)a->y.dim[0], c = (size_t)a->y.dim[1];
     for (size_t i = 0; i < n; i++) {
         const inexact share =
-            rounded(doubles_of(&a->dloss)[i] / (double)c, 0, DIV_UNITS + 1); /* its c a float */
+            rounded(doubles_of(&a->dloss)[i] / (double)c, 0, DIV_UNITS + 1); /* with c as a float */
         for (size_t j = 0; j < c; j++) {
             const inexact t = binary_label(&a->label, i, j, c, (double)a->smoothing);
             const inexact w = times(share, weight_of(t, &a->weight, j, c, (double)a->alpha));

@@ -68,15 +68,15 @@ static clade_status shape_group_norm_dx(clade_args *args)
 
 /* ---- references ---- */
 
-/* Runs the statement that follows for each image b and group g: `at` is the group's first element,
- * `of` its place in [n, groups], `k0` its first channel. */
+/* Runs the next statement for each image b and group g: `at` is the group's first element, `of` its
+ * index in [n, groups], `k0` its first channel. */
 #define FOR_EACH_GROUP(l)                                                                          \
     for (size_t of = 0; of < (size_t)((l).n * (l).groups); of++)                                   \
         for (size_t b = of / (size_t)(l).groups, k0 = of % (size_t)(l).groups * (size_t)(l).width, \
                     at = b * (size_t)((l).area * (l).c) + k0, once = 1;                            \
              once; once = 0)
 
-/* The sum of a group's channels. */
+/* Sums a group's channels. */
 static REAL group_sum(const group_shape *l, const REAL *x, const REAL *mean)
 {
     REAL sum = 0;
@@ -108,7 +108,7 @@ static void run_group_norm(const clade_args *args)
     }
 }
 
-/* p = Σ dy, or q = rstd Σ dy (x − mean), of the channel whose first element is `at`. */
+/* Returns p = Σ dy, or q = rstd Σ dy (x − mean), for the channel whose first element is `at`. */
 static REAL channel_sum(const clade_group_norm_dx_args *a, const group_shape *l, size_t at,
                         size_t of, bool q)
 {
@@ -188,7 +188,7 @@ static void bound_group_norm(const clade_args *args, size_t slot, double *bound)
     enum { slot_y = 3, slot_mean };
     FOR_EACH_GROUP(l)
     {
-        /* the sums of channels, and one addition for each channel */
+        /* the sums of channels, and one addition per channel */
         const population all = {x + at, area, c, width,
                                 clade_tree_roundings(l.area, l.c) + l.width};
         statistics s = statistics_of(&all, a->eps);
@@ -202,8 +202,8 @@ static void bound_group_norm(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* A channel's p and q with their errors: the roundings of a sum; of q one more of each difference,
- * and one of the product with rstd. */
+/* A channel's p and q with their errors: the roundings of a sum; q adds one for each difference,
+ * and one for the product with rstd. */
 typedef struct group_channel {
     double p, p_error, q, q_error;
 } group_channel;
@@ -243,7 +243,7 @@ static void bound_group_dx(const clade_group_norm_dx_args *a, const group_shape 
             p_error += fabs(factor) * s.p_error, q_error += fabs(factor) * s.q_error;
         }
         p_error += clade_gamma(l->width) * p_size, q_error += clade_gamma(l->width) * q_size;
-        /* 1 / count is good to 4 u, and each product adds u: two, or three */
+        /* 1 / count is good to 4 u, and each product adds u: two products, or three */
         double r = fabs(rstd[of]), shift = fabs(p) * r / count, slope = fabs(q) * r * r / count;
         double shift_error = p_error * r / count * (1 + 7 * u) + 7 * u * shift;
         double slope_error = q_error * r * r / count * (1 + 8 * u) + 8 * u * slope;
@@ -285,7 +285,7 @@ static void bound_group_norm_dx(const clade_args *args, size_t slot, double *bou
     }
 }
 
-/* ---- small integers: means of a power of two of them, and sums ---- */
+/* ---- ---- small integers: means of a power of two of them, and sums ---- ---- */
 
 static bool inexact_group_norm(const clade_args *args, size_t slot)
 {

@@ -1,10 +1,10 @@
-/* Tensors of 16 bits: their numbers, and the reference of an op that reads and writes such. */
+/* 16-bit formats: their values, and the reference of an op that reads and writes them. */
 #include "op/half.h"
 
 #include <stdlib.h>
 
-/* A format of 16 bits: those behind the binary point, those of the exponent, and the exponent of
- * the smallest normal number. */
+/* A 16-bit format: bits of fraction and exponent, and the exponent of the smallest normal
+ * number. */
 typedef struct half_format {
     int fraction, exponent, least;
 } half_format;
@@ -14,7 +14,7 @@ static half_format format_of(clade_dtype dtype)
     return dtype == CLADE_BF16 ? (half_format){7, 8, -126} : (half_format){10, 5, -14};
 }
 
-/* Counted in units of the last place, a number of the binade 2^e is its bits less e's. */
+/* In units of the last place, a number in the binade 2^e is its bits minus those of 2^e. */
 uint16_t clade_half_of(clade_dtype dtype, float value)
 {
     const half_format f = format_of(dtype);
@@ -70,7 +70,7 @@ static void *host_of(const clade_tensor *t)
     return (char *)t->buffer->host + t->offset * clade_dtype_size(t->dtype);
 }
 
-/* The op in float32, on blocks of its own for tensors of 16 bits and for what is rounded. */
+/* Runs the op in float32, on separate blocks for 16-bit tensors and for what is rounded. */
 static clade_status run_widened(const clade_op_info *info, const clade_args *args)
 {
     clade_args wide = *args;

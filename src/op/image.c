@@ -1,9 +1,9 @@
-/* image: images of bytes, sampled through a 2×3 matrix each, to float32. */
+/* image: uint8 images, sampled through a 2×3 matrix each, to float32. */
 #include "op/op.h"
 
 /* ---- shape rule ---- */
 
-/* What a coordinate in float32 tells apart, and what a launch's dimension holds. */
+/* Limits: of what float32 coordinates can distinguish, and of a launch's dimensions. */
 enum { largest_input = 1 << 24, largest_output = 1 << 15 };
 
 static clade_status check_side(const char *slot, const char *side, int32_t size, int32_t largest)
@@ -62,14 +62,14 @@ static clade_status shape_affine_sample(clade_args *args)
 
 /* ---- reference ---- */
 
-/* One output image's source, and how to read it. */
+/* The source of one output image, and how to read it. */
 typedef struct source {
     const uint8_t *pixels;
     int32_t h, w, c, fill;
     REAL value;
 } source;
 
-/* m0 j + m1 i + m2 within ±2^30; what is not a number counts as far on the negative side. */
+/* Returns m0 j + m1 i + m2, clamped to ±2^30; NaN counts as −2^30. */
 static REAL coordinate(const REAL *m, int32_t i, int32_t j)
 {
     REAL x = REAL_FMA(m[0], (REAL)j, REAL_FMA(m[1], (REAL)i, m[2]));
@@ -83,7 +83,8 @@ static int32_t floor_of(REAL x)
     return (REAL)n > x ? n - 1 : n;
 }
 
-/* Where pixel t of n lies in the image; −1 where it is outside of one that is not continued. */
+/* Returns the position of pixel t of n in the image; −1 if it is outside and the fill is
+ * constant. */
 static int32_t tap(int32_t t, int32_t n, int32_t fill)
 {
     int32_t turn = fill == CLADE_FILL_REFLECT ? 2 * n : n, r = t % turn;
@@ -119,7 +120,7 @@ static REAL bright(REAL v, REAL gain, REAL offset)
     return v < 0 ? 0 : v > 255 ? 255 : v;
 }
 
-/* Output image p's. An index beyond the images is the nearest one. */
+/* Returns the source of output image p. An index out of range becomes the nearest valid one. */
 static source source_of(const clade_affine_sample_args *a, int32_t p)
 {
     int32_t last = a->x.dim[0] - 1;
@@ -158,14 +159,14 @@ static void run_affine_sample(const clade_args *args)
 /* ---- bound ---- */
 
 #ifdef CLADE_ORACLE
-/* Of a coordinate: two roundings of what they round. */
+/* The error of a coordinate: two roundings of its terms. */
 static double coordinate_error(const double *m, int32_t i, int32_t j)
 {
     return 1.01 * CLADE_UNIT * (fabs(m[1] * i + m[2]) + fabs(coordinate(m, i, j)));
 }
 
-/* By how much the nearest pixel's value may differ when a coordinate's error moves it across the
- * middle between two: the largest difference to any of those it may be. */
+/* The largest change of the nearest pixel's value when a coordinate's error moves it across the
+ * middle between two pixels: the largest difference to any pixel that may be chosen. */
 static double nearest_error(const source *s, double row, double column, double er, double ec,
                             int32_t k)
 {
@@ -180,10 +181,10 @@ static double nearest_error(const source *s, double row, double column, double e
 }
 #endif
 
-/* Bilinear values change by at most 255 from a pixel to the next, everywhere continuously, so an
- * error of a coordinate, and one rounding of the fraction, come out times 255. The blend has four
- * roundings of numbers up to 255 on the longest way; the brightness one and a factor; the scale a
- * factor, and one of the result. */
+/* Bilinear values are continuous and change by at most 255 from one pixel to the next, so that an
+ * error of a coordinate, and one rounding of the fraction, are multiplied by 255. The blend adds at
+ * most four roundings of numbers up to 255, the brightness one rounding and a factor, the scale a
+ * factor and one rounding of the result. */
 static void bound_affine_sample(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -244,8 +245,8 @@ static const clade_case affine_sample_cases[] = {
      "scale=0.003921569,0.003921569,0.003921569,0.003921569"},
     {CASE_QUICK, "grey-four-columns",
      "x=2x5x4x1 matrix=2x8 y=2x15x12x1 "
-     "scale=0.003921569,0.003921569,0.003921569,0.003921569"}, /* as few as are read at a
-                                                                  time */
+     "scale=0.003921569,0.003921569,0.003921569,0.003921569"}, /* the fewest that are read at a
+                                                                * time */
     {CASE_FULL, "photo",
      "x=4x150x150x3 index=3 matrix=3x8 y=3x150x150x3 "
      "scale=0.003921569,0.003921569,0.003921569,0.003921569"},

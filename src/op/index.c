@@ -1,4 +1,4 @@
-/* index: bytes of less than 5, three in a byte. */
+/* index: bytes less than 5, packed three to a byte. */
 #include "op/op.h"
 
 /* ---- shapes ---- */

@@ -1,11 +1,11 @@
-/* What ops.def and activations.def say of each op and activation. */
+/* Descriptions of ops and activations, generated from ops.def and activations.def. */
 #include "op/op.h"
 
 #include <string.h>
 
 #define NUMBER(table) (sizeof table / sizeof *table)
 
-/* One array of slots and one of parameters per op; the parameters end with an empty entry, as an op
+/* One array of slots and one of parameters per op. Parameters end with an empty entry, since an op
  * may have none. */
 #define CLADE_OP(id, family, forward, flags, doc) static const clade_slot_info id##_slots[] = {
 #define CLADE_SLOT(id, kind, name, dtype, doc) {CLADE_SLOT_##kind, CLADE_SLOT_##dtype, #name, doc},

@@ -1,12 +1,12 @@
-/* Running an op's reference and oracle on blocks of host memory, bounds of errors, and when a
- * result is the expected one. */
+/* Running an op's reference and oracle on blocks of host memory, error bounds, and comparisons of
+ * results with expected values. */
 #include "op/judge.h"
 
 #include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The arguments with each tensor in its block; `memory` holds what they point to. */
+/* Returns the arguments with each tensor in its block; `memory` holds what they point to. */
 static clade_args on_host(const clade_op_info *info, const clade_args *args,
                           void *const blocks[CLADE_MOST_SLOTS],
                           clade_buffer memory[CLADE_MOST_SLOTS])
@@ -29,7 +29,7 @@ clade_status clade_reference_run_on(const clade_op_info *info, const clade_args 
     return clade_reference_run(info->op, &placed);
 }
 
-/* The same for the oracle, to which all floats are doubles. */
+/* Does the same for the oracle, which uses doubles for all floats. */
 static clade_args for_oracle(const clade_op_info *info, const clade_args *args,
                              void *const blocks[CLADE_MOST_SLOTS],
                              clade_buffer memory[CLADE_MOST_SLOTS])
@@ -69,7 +69,8 @@ static clade_products products_of(const clade_op_info *info, const clade_args *a
                  : *(const int32_t *)(const void *)((const char *)args + info->params[i].offset);
 }
 
-/* What a factor in slot i counts as at least where products are rounded; 0: as it is. */
+/* Returns the minimum absolute value that a factor in slot i counts as when products are rounded;
+ * 0: none. */
 static double least_factor(const clade_op_info *info, const clade_args *args, size_t i)
 {
     const char *name = info->slots[i].name;
@@ -77,7 +78,7 @@ static double least_factor(const clade_op_info *info, const clade_args *args, si
     return factor && products_of(info, args) == CLADE_FACTORS_FLOAT16 ? 0x1p-14 : 0;
 }
 
-/* gamma(terms), and the error of the products, times the oracle on absolute values. */
+/* Computes gamma(terms), plus the error of the products, times the oracle on absolute values. */
 static clade_status bound_from_terms(const clade_op_impl *oracle, const clade_op_info *info,
                                      const clade_args *args, void *const before[CLADE_MOST_SLOTS],
                                      size_t slot, double *bound)
@@ -117,8 +118,8 @@ fail:
     return status;
 }
 
-/* The oracle's own bound, factors being at least what they count as; its blocks are as they were
- * when it returns. */
+/* Computes the oracle's own bound, with factors raised to their minimum; its blocks are unchanged
+ * on return. */
 static clade_status own_bound(const clade_op_impl *oracle, const clade_op_info *info,
                               const clade_args *args, void *const blocks[CLADE_MOST_SLOTS],
                               size_t slot, double *bound)

@@ -1,4 +1,4 @@
-/* lamb: one step of LAMB over one layer's worth of parameters. */
+/* lamb: one step of LAMB for one parameter tensor. */
 #include "op/optim_step.h"
 
 static clade_status shape_lamb(clade_args *args)
@@ -16,7 +16,7 @@ static clade_status shape_lamb(clade_args *args)
     return status ? status : check_eps(op, a->eps);
 }
 
-/* The direction at an element, from the new moments and the w before the step. */
+/* Returns the direction of an element, from the new moments and w before the step. */
 static REAL direction(const clade_lamb_args *a, REAL w, REAL m, REAL v)
 {
     const REAL m1 = a->m1, v1 = a->v1, eps = a->eps, decay = a->decay;
@@ -50,9 +50,9 @@ static void run_lamb(const clade_args *args)
     *real_of(&a->ratio) = ratio;
 }
 
-/* q = r without the decay: v1 v and the root have half of v's roundings and of one more, the root
- * an ulp; + eps; the reciprocal's ulp; two products. The w before the step follows from that after
- * it. What r is off by moves w, and its norm. */
+/* q = r without the decay: v1 v and the root have half of v's roundings plus one more, the root an
+ * ulp; + eps; the reciprocal's ulp; two products. w before the step follows from w after it. The
+ * error of r affects w and the norm of r. */
 static void bound_lamb(const clade_args *args, size_t slot, double *bound)
 {
     const clade_lamb_args *a = &args->lamb;

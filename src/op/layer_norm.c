@@ -1,7 +1,7 @@
 /* layer_norm: normalisation over the last dimensions, and its gradient. */
 #include "op/norm.h"
 
-/* x as [m, d]: rows of what is normalised together. */
+/* x as [m, d]: a row is normalised together. */
 typedef struct row_shape {
     int64_t m, d;
 } row_shape;
@@ -15,7 +15,7 @@ static row_shape layout_of(const clade_tensor *x, const clade_tensor *gamma)
 
 /* ---- shapes ---- */
 
-/* gamma has the last dimensions of x; *rank gets how many come before them. */
+/* gamma has the last dimensions of x; *rank receives the number of dimensions before them. */
 static clade_status check_gamma(clade_op op, const clade_tensor *x, const clade_tensor *gamma,
                                 int32_t *rank)
 {
@@ -67,7 +67,7 @@ static clade_status shape_layer_norm_dx(clade_args *args)
 
 enum { chains = 16, chunk = 4096 };
 
-/* The sum of a row's d terms; adds term i to a chain's sum. */
+/* The terms of a row's sum; adds term i to a chain's sum. */
 typedef struct row_terms {
     const REAL *x, *dy, *gamma; /* the row's first elements */
     REAL mean;
@@ -141,7 +141,7 @@ static void run_layer_dx(const clade_layer_norm_dx_args *a, row_shape l)
     }
 }
 
-/* Those of the tree over rows, of which more than 64 are alike for what follows from them. */
+/* Columns of the tree over rows; more than 64 columns all give the same tree. */
 static int32_t tree_columns(const row_shape *l) { return l->d <= 64 ? (int32_t)l->d : 65; }
 
 /* Column i of x and dy, [m, d], and the statistics of rows. */
@@ -183,7 +183,7 @@ static void run_layer_norm_dx(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* Roundings in a row's sum: those of a chain, of joining chains and of adding chunks. */
+/* Roundings in a row's sum: in a chain, in joining chains, and in adding chunks. */
 static int64_t row_roundings(int64_t d)
 {
     int64_t most = d < chunk ? d : chunk;
@@ -227,17 +227,17 @@ static void bound_layer_dx(const clade_layer_norm_dx_args *a, row_shape l, doubl
             p += g, p_size += fabs(g);
             q += product, q_size += fabs(product);
         }
-        /* of each term of q two roundings more: g and the difference */
+        /* two more roundings for each term of q: g and the difference */
         double p_error = clade_gamma(row_roundings(l.d)) * p_size;
         double q_error = clade_gamma(row_roundings(l.d) + 2) * q_size;
-        /* 1 / count is good to 4 u, and each product adds u: one, or three */
+        /* 1 / count is good to 4 u, and each product adds u: one product, or three */
         double shift = fabs(p) / count, slope = fabs(q) * r * r / count;
         double shift_error = p_error / count * (1 + 6 * u) + 6 * u * shift;
         double slope_error = q_error * r * r / count * (1 + 8 * u) + 8 * u * slope;
         for (size_t i = 0; i < n; i++) {
             double d = fabs(x[i] - mean[row]), g = fabs(dy[i] * gamma[i]), t = g + shift;
             double error = u * g + shift_error;
-            error += u * (t + error); /* g less the shift */
+            error += u * (t + error); /* g minus the shift */
             error += d * (1 + u) * slope_error + u * d * slope;
             t += d * slope;
             error += u * (t + error);              /* the fma */
@@ -259,7 +259,7 @@ static void bound_layer_norm_dx(const clade_args *args, size_t slot, double *bou
     const double *x = doubles_of(&a->x), *dy = doubles_of(&a->dy),
                  *out = doubles_of(&args->slot[slot]);
     const double *mean = doubles_of(&a->mean), *rstd = doubles_of(&a->rstd);
-    /* those of the tree; of dgamma's terms the difference and its product */
+    /* the tree's; for dgamma's terms also the difference and its product */
     const int64_t count =
         clade_tree_roundings(l.m, tree_columns(&l)) + (slot == slot_dgamma ? 2 : 0);
     for (int64_t i = 0; i < l.d; i++) {

@@ -28,8 +28,8 @@ static void run_lion(const clade_args *args)
     }
 }
 
-/* Where the rounding of beta1 m + (1 − beta1) g may be as large as that is, its sign is unknown,
- * and w off by two steps. The mean before the step follows from that after it. */
+/* If the rounding error of beta1 m + (1 − beta1) g may be as large as the value, its sign is
+ * unknown and w may be off by two steps. The mean before the step follows from that after it. */
 static void bound_lion(const clade_args *args, size_t slot, double *bound)
 {
     const clade_lion_args *a = &args->lion;

@@ -1,4 +1,4 @@
-/* loss: cross-entropies, their gradients, and the count of right answers. */
+/* loss: cross-entropies, their gradients, and the number of correct predictions. */
 #include "op/labels.h"
 
 #include <stdlib.h>
@@ -153,7 +153,7 @@ static void run_sigmoid_bce(const clade_args *args)
         row_sum s = {0};
         for (size_t j = 0; j < c; j++) {
             REAL x = real_of(&a->x)[i * c + j], t = binary_at(&l, i, j, c);
-            /* max(x, 0) − x t without cancellation; nothing where t excludes the other class */
+            /* max(x, 0) − x t without cancellation; nothing if t excludes the other class */
             REAL size = x < 0 ? -x : x, wrong = x < 0 ? t : 1 - t, loss = softplus(-size);
             if (wrong != 0) loss = REAL_FMA(size, wrong, loss);
             *lane_of(&s, j) += loss;
@@ -165,7 +165,7 @@ static void run_sigmoid_bce(const clade_args *args)
     if (clade_tensor_present(&a->slope)) run_sigmoid_bce_dx(&slope);
 }
 
-/* The place of class `label` among the scores, from 0; c where a NaN leaves none. */
+/* Returns the rank of class `label` among the scores, from 0; c if a NaN prevents ranking. */
 static size_t place_of(const REAL *y, size_t label, size_t c)
 {
     size_t place = 0;
@@ -286,7 +286,7 @@ static void bound_sigmoid_bce_dx(const clade_args *args, size_t slot, double *bo
         for (size_t j = 0; j < c; j++) {
             size_t at = i * c + j;
             double t = (1 - s) * binary_value(&a->label, i, j, c) + s / 2;
-            /* the label, then the difference, the product and the weight, its c a float */
+            /* the label; then the difference, the product and the weight, with c as a float */
             double units =
                 BINARY_UNITS * fabs(t) + (3 + DIV_UNITS) * fabs(doubles_of(&a->y)[at] - t);
             bound[at] = weight * units * CLADE_UNIT * (1 + 0x1p-10);

@@ -53,7 +53,8 @@ static REAL quotient(REAL a, REAL b) { return math_div(a, b); }
 static REAL power(REAL base, REAL beta) { return math_exp(-beta * math_log(base)); }
 #endif
 
-/* bias + alpha / size Σ x² over the channels around k; x is the place's first channel. */
+/* Returns bias + alpha / size Σ x² over the channels around k; x is the position's first
+ * channel. */
 static REAL base_of(const REAL *x, int32_t c, int32_t k, lrn_parameters p)
 {
     REAL sum = 0;
@@ -76,7 +77,7 @@ static void run_lrn(const clade_args *args)
 }
 
 /* dx_k = dy_k b_k^−beta − 2 beta alpha/size x_k Σ_j dy_j x_j b_j^−beta / b_j over the channels j
- * whose sums x_k is in. */
+ * whose sums include x_k. */
 static void run_lrn_dx(const clade_args *args)
 {
     const clade_lrn_dx_args *a = &args->lrn_dx;
@@ -104,16 +105,17 @@ static void run_lrn_dx(const clade_args *args)
 
 static const double u = CLADE_UNIT;
 
-/* Of the base, all of whose terms are positive: the chain, alpha / size (2), the last fma. */
+/* The error of the base, whose terms are all positive: the chain, alpha / size (2), the last
+ * fma. */
 static double base_error(lrn_parameters p) { return clade_gamma(p.size + 3); }
 
-/* Of the power: the logarithm's absolute error is the base's relative one and its own, 2 ulp (4 u,
- * with room for a relative error that is larger just beside a power of 2); one rounding of the
- * product with beta; the exponential turns the absolute error of its argument into a relative one
- * and adds 2 ulp. */
+/* The error of the power. The logarithm's absolute error is the base's relative one plus its own, 2
+ * ulp (4 u, with room for a larger relative error next to a power of 2). The product with beta
+ * rounds once. The exponential turns the absolute error of its argument into a relative one and
+ * adds 2 ulp. */
 static double power_error(lrn_parameters p, double base)
 {
-    if (isinf(base)) return 0; /* 0, 1 or infinite */
+    if (isinf(base)) return 0; /* the power is 0, 1 or infinite */
     double argument = fabs(p.beta) * (base_error(p) * (1 + 1e-3) + 6 * u * fabs(log(base)));
     return expm1(argument) + 4 * u * (1 + argument);
 }

@@ -3,7 +3,7 @@
 
 /* ---- shapes ---- */
 
-/* Checks slots that are vectors of c; ends with a NULL name. */
+/* A slot that must be a vector of c; a list of them ends with a NULL name. */
 typedef struct vector_slot {
     const char *name;
     const clade_tensor *t;
@@ -185,8 +185,8 @@ static bool inexact_batchnorm_dx(const clade_args *args, size_t slot)
 
 /* ---- bounds ---- */
 
-/* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2 |batch's|.
- */
+/* momentum times old + (1 − momentum) batch: three roundings, of terms at most |new| + 2
+ * |batch's|. */
 static double running_bound(double updated, double momentum, double batch, double batch_error)
 {
     double share = (1 - momentum) * (fabs(batch) + batch_error);
@@ -226,7 +226,7 @@ static void bound_batchnorm(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* A column's sums of dy and of dy (x − mean), and of their magnitudes. */
+/* A column's sums of dy and of dy (x − mean), and of their absolute values. */
 typedef struct gradients {
     double dy, dy_magnitude, dyx, dyx_magnitude;
 } gradients;
@@ -270,7 +270,7 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
         double slope_error = dgamma_error * rstd[k] / (double)m * (1 + 6 * u) + 6 * u * slope;
         for (size_t i = k; i < n; i += c) {
             double d = fabs(x[i] - mean[k]), t = fabs(dy[i]) + shift + d * slope;
-            double error = shift_error + d * slope_error * (1 + u); /* of the terms of t */
+            double error = shift_error + d * slope_error * (1 + u); /* for the terms of t */
             error += 3 * u * (t + error); /* difference with dy, difference with mean, fma */
             error = scale * (error + 2 * u * (t + error)); /* the scale, its product */
             bound[i] = error + sum_error * (fabs(out[i]) + error);
@@ -278,7 +278,7 @@ static void bound_batchnorm_dx(const clade_args *args, size_t slot, double *boun
     }
 }
 
-/* rstd: the sum with eps u, which the root halves, the function 4 u; the scale 1 more. */
+/* The error of rstd: the sum with eps u, halved by the root, the function 4 u; the scale adds 1. */
 static void bound_batchnorm_infer(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;

@@ -1,5 +1,5 @@
 /* norm: batch normalisation of a batch that is computed in shards: a shard's sums, and its part of
- * the gradient. The other steps are batchnorm_infer and batchnorm_infer_dx. */
+ * the gradient. batchnorm_infer and batchnorm_infer_dx do the other steps. */
 #include "op/norm.h"
 
 /* ---- shapes ---- */
@@ -80,7 +80,7 @@ static void bound_batchnorm_sum(const clade_args *args, size_t slot, double *bou
         double magnitude = 0, mean = squares ? doubles_of(&a->mean)[k] : 0;
         for (size_t i = k; i < n; i += c)
             magnitude += squares ? (x[i] - mean) * (x[i] - mean) : fabs(x[i]);
-        /* a difference is rounded once, and is there twice */
+        /* a difference is rounded once, and occurs twice */
         bound[k] = clade_gamma(clade_tree_roundings(m, (int32_t)c) + (squares ? 2 : 0)) * magnitude;
     }
 }

@@ -1,5 +1,5 @@
-/* NumPy's files: a line of Python that says what follows, padded to 64 bytes, then the numbers, the
- * last index fastest. */
+/* NumPy's files: a line of Python that describes the array, padded to 64 bytes, then the numbers,
+ * with the last index fastest. */
 #include "op/npy.h"
 
 #include "base/file.h"
@@ -15,7 +15,7 @@ static size_t block_size(const clade_tensor *shape, bool wide)
     return clade_tensor_count(shape) * (wide ? sizeof(double) : clade_dtype_size(shape->dtype));
 }
 
-/* The first bytes, head_size of them: a zero stands behind. */
+/* Writes the first head_size bytes, and a zero after them. */
 static void make_head(const clade_tensor *shape, bool wide, char head[head_size + 1])
 {
     const char *type = wide                        ? "<f8"
@@ -23,7 +23,7 @@ static void make_head(const clade_tensor *shape, bool wide, char head[head_size 
                        : shape->dtype == CLADE_U8  ? "|u1"
                        : shape->dtype == CLADE_F16 ? "<f2"
                        : shape->dtype == CLADE_I32 ? "<i4"
-                                                   : "<u2"; /* bfloat16 is none of NumPy's */
+                                                   : "<u2"; /* NumPy has no bfloat16 */
     char line[head_size - before_line];
     int n = snprintf(line, sizeof line, "{'descr': '%s', 'fortran_order': False, 'shape': (", type);
     for (int d = 0; d < shape->rank; d++)

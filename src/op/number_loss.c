@@ -1,9 +1,9 @@
-/* Of the family loss: errors of numbers and their gradients. */
+/* Family loss: losses of numbers, and their gradients. */
 #include "op/labels.h"
 
 /* ---- shapes ---- */
 
-/* Of losses of numbers and their gradients. */
+/* Shape rule of losses of numbers and their gradients. */
 static clade_status shape_numbers(clade_op op, const clade_tensor *x, const clade_tensor *target,
                                   clade_tensor *loss)
 {
@@ -156,8 +156,8 @@ static void run_huber_dx(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* Of losses of numbers: the sum over the row, the division by c, a float, and what each term has.
- */
+/* Losses of numbers: the sum over the row, the division by c as a float, and `term` roundings per
+ * term. */
 static void bound_numbers(const clade_tensor *loss, int32_t c, int term, double *bound)
 {
     double relative = clade_gamma(clade_row_roundings(c)) + (term + 1 + DIV_UNITS) * CLADE_UNIT;
@@ -204,8 +204,8 @@ static void bound_mae_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* The difference is rounded, which its square shows twice, or delta times; then two more roundings
- * of the square, or of d less delta / 2, no less than d / 2, and of the product. */
+/* The difference is rounded, which counts twice in its square, or times delta; then two more
+ * roundings of the square, or of d minus delta / 2, which is at least d / 2, and of the product. */
 static void bound_huber(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -226,7 +226,7 @@ static void bound_huber_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* A number of rows: exact. */
+/* Exact if the number of columns is a power of two. */
 static bool inexact_mae(const clade_args *args, size_t slot)
 {
     (void)slot;

@@ -1,4 +1,4 @@
-/* Each op's reference and oracle, and the check of a call. */
+/* Each op's reference and oracle, and the validation of calls. */
 #include "op/op.h"
 
 #define CLADE_OP(id, family, forward, flags, doc)                                                  \
@@ -17,8 +17,8 @@ static const clade_op_impl *const oracles[CLADE_OPS] = {
 const clade_op_impl *clade_op_reference(clade_op op) { return references[op]; }
 const clade_op_impl *clade_op_oracle(clade_op op) { return oracles[op]; }
 
-/* EINVAL where a dimension is not positive, where one of several exceeds 2^30, which planners round
- * up and add to in 32 bits, or the whole exceeds 2^40 bytes. */
+/* Fails with EINVAL if a dimension is not positive, if one of several exceeds 2^30 (planners round
+ * up and add in 32 bits), or if the whole exceeds 2^40 bytes. */
 static clade_status check_size(const clade_op_info *info, const char *slot, const clade_tensor *t)
 {
     if (t->rank < 0 || t->rank > CLADE_MAX_RANK)
@@ -40,7 +40,7 @@ static clade_status check_size(const clade_op_info *info, const char *slot, cons
     return CLADE_OK;
 }
 
-/* The value of a parameter that is an int32_t. */
+/* Returns the value of an int32_t parameter. */
 static int32_t number_at(const clade_op_info *info, const clade_args *args, int param)
 {
     return *(const int32_t *)(const void *)((const char *)args + info->params[param].offset);
@@ -77,7 +77,7 @@ int32_t clade_args_images(const clade_op_info *info, const clade_args *args)
     const int axis = clade_param_find(info, "axis");
     int32_t n = 0;
     if (!(forward->flags & CLADE_OP_PER_IMAGE)) return 0;
-    if (axis >= 0 && number_at(info, args, axis) == 0) return 0; /* images are joined or cut */
+    if (axis >= 0 && number_at(info, args, axis) == 0) return 0; /* it joins or cuts images */
     for (size_t i = 0; i < info->slot_count; i++) {
         const clade_tensor *t = &args->slot[i];
         if (!clade_tensor_present(t) || !clade_slot_writes(info->slots[i].kind)) continue;
@@ -108,7 +108,8 @@ clade_dtype clade_slot_usual(clade_slot_dtype wanted)
                                                                      : (clade_dtype)wanted;
 }
 
-/* The rule for float32, to which it is one whether a FLOAT slot is stored in 16 bits. */
+/* Applies the float32 rule; for it, it does not matter whether a FLOAT slot is stored in 16
+ * bits. */
 static clade_status apply_rule(const clade_op_info *info, clade_args *args)
 {
     clade_dtype given[CLADE_MOST_SLOTS];

@@ -1,5 +1,5 @@
-/* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW; lion.c and lamb.c
- * have the others. */
+/* optim: the norm of all gradients, and one step of SGD, RMSprop, Adam and AdamW; the other
+ * optimizers are in lion.c and lamb.c. */
 #include "op/optim_step.h"
 
 /* ---- shape rules ---- */
@@ -131,7 +131,7 @@ static void bound_norm_clip(const clade_args *args, size_t slot, double *bound)
         *bound = (relative + u(2) + lost / (double)a->limit) * doubles_of(&a->scale)[0];
 }
 
-/* The gradient's product, v, and with nesterov another multiply-add. */
+/* The gradient's product, v, and with nesterov another fma. */
 static double error_of_gradients(const clade_sgd_args *a, size_t slot, double g, double v, double w)
 {
     const double momentum = (double)a->momentum, lr = (double)a->lr;
@@ -166,7 +166,7 @@ static void bound_sgd(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* s + eps: one more; its root takes half, 1 / sqrt() is good to 2 ulp; three products. */
+/* s + eps: one more; the root halves it, 1 / sqrt() is good to 2 ulp; three products. */
 static void bound_rmsprop(const clade_args *args, size_t slot, double *bound)
 {
     const clade_rmsprop_args *a = &args->rmsprop;

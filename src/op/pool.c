@@ -1,7 +1,7 @@
-/* pool: the largest or the mean of windows, and their gradients. */
+/* pool: the maximum or the mean of windows, and their gradients. */
 #include "op/pool.h"
 
-/* One op's shapes; the fields that the ops share, taken from each op's arguments. */
+/* An op's geometry: the fields that the ops share, taken from each op's arguments. */
 typedef struct pool_geometry {
     int32_t n, h, w, c, oh, ow;
     int32_t rows, columns; /* of a window */
@@ -21,7 +21,7 @@ static pool_geometry window_of(const int32_t *window, const int32_t *stride, con
                            .right = pad[3]};
 }
 
-/* With x: [n, h, w, c] and y: [n, oh, ow, c]. */
+/* For x: [n, h, w, c] and y: [n, oh, ow, c]. */
 #define GEOMETRY(a, x_, y_)                                                                        \
     pool_geometry g = window_of((a)->window, (a)->stride, (a)->pad);                               \
     g.n = (x_)->dim[0], g.h = (x_)->dim[1], g.w = (x_)->dim[2], g.c = (x_)->dim[3];                \
@@ -29,7 +29,7 @@ static pool_geometry window_of(const int32_t *window, const int32_t *stride, con
 
 /* ---- shapes ---- */
 
-/* Checks the window and gives the output's shape, [n, oh, ow, c], of an input x. */
+/* Checks the window and gives the output's shape, [n, oh, ow, c], for an input x. */
 static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32_t *window,
                                  const int32_t *stride, const int32_t *pad, int32_t y[4])
 {
@@ -56,7 +56,7 @@ static clade_status pooled_shape(clade_op op, const clade_tensor *x, const int32
     const int32_t step[] = {g.down, g.across};
     y[0] = x->dim[0];
     y[3] = x->dim[3];
-    /* places along an axis, and what it is multiplied by, are 32-bit numbers in the kernels */
+    /* kernels use 32-bit positions along an axis, also multiplied */
     const int64_t times[] = {x->dim[0], x->dim[3]};
     for (int i = 0; i < 2; i++) {
         if (extent[i] * times[i] > INT32_MAX)
@@ -169,7 +169,7 @@ static void run_maxpool2d(const clade_args *args)
     }
 }
 
-/* Which windows cover row or column i: those from *first to before *end. */
+/* Gives the windows that cover row or column i: from *first to before *end. */
 static void covering(int32_t i, int32_t pad, int32_t window, int32_t stride, int32_t outputs,
                      int32_t *first, int32_t *end)
 {
@@ -202,7 +202,7 @@ static void run_maxpool2d_dx(const clade_args *args)
     }
 }
 
-/* The elements that output (i, j) is the mean of. */
+/* Returns the number of elements in the mean of output (i, j). */
 static int64_t count_of(const pool_geometry *g, int32_t i, int32_t j, int32_t count_pad)
 {
     if (count_pad) return (int64_t)g->rows * g->columns;
@@ -261,14 +261,14 @@ static void bound_maxpool2d(const clade_args *args, size_t slot, double *bound)
     for (size_t i = 0; i < n; i++) bound[i] = 0;
 }
 
-/* The largest number of windows that cover one element. */
+/* Returns the largest number of windows that cover one element. */
 static int64_t windows(const int32_t *window, const int32_t *stride)
 {
     pool_geometry g = window_of(window, stride, (int32_t[4]){0});
     return (int64_t)((g.rows + g.down - 1) / g.down) * ((g.columns + g.across - 1) / g.across);
 }
 
-/* One addition for each window, and for the target. */
+/* One addition per window, and one to the target. */
 static int64_t terms_maxpool2d_dx(const clade_args *args, size_t slot)
 {
     (void)slot;
@@ -293,7 +293,7 @@ static int64_t terms_avgpool2d_dx(const clade_args *args, size_t slot)
 
 /* ---- means of small integers ---- */
 
-/* Does a mean over windows divide by a number that is no power of two? */
+/* Returns whether a mean over windows divides by a number that is not a power of two. */
 static bool divides_unevenly(const int32_t *window, const int32_t *pad, int32_t count_pad)
 {
     bool padded = pad[0] || pad[1] || pad[2] || pad[3];

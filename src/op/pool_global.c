@@ -1,4 +1,4 @@
-/* Of the family pool: the mean and the largest of whole images, and their gradients. */
+/* Family pool: the mean and the maximum of whole images, and their gradients. */
 #include "op/pool.h"
 #include "op/tree.h"
 
@@ -24,7 +24,7 @@ static clade_status shape_global_avgpool_dx(clade_args *args)
                               (int32_t[]){a->dx.dim[0], a->dx.dim[3]});
 }
 
-/* Checks an image whose places are numbered by an I32, and gives [n, c]. */
+/* Checks an image whose positions must fit an I32, and gives [n, c]. */
 static clade_status numbered_shape(clade_op op, const char *slot, const clade_tensor *x,
                                    int32_t y[2])
 {
@@ -141,7 +141,7 @@ static void run_global_maxpool_dx(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* The tree's, as above, and one for the area as a float. */
+/* The tree's roundings, and one for the area as a float. */
 static int64_t terms_global_avgpool(const clade_args *args, size_t slot)
 {
     (void)slot;

@@ -1,4 +1,4 @@
-/* Reading a call that lies in a folder. */
+/* Reading a call from a folder. */
 #include "op/recorded.h"
 
 #include "base/file.h"

@@ -15,7 +15,7 @@ static clade_status shape_reduce_dx(clade_args *args)
     return check_stretched(CLADE_OP_reduce_dx, "dy", &a->dy, &a->dx);
 }
 
-/* What a sum of x to y is multiplied by. */
+/* Returns the factor of a sum of x to y. */
 static REAL weight(const clade_tensor *x, const clade_tensor *y, int32_t mean)
 {
     return mean ? reciprocal((int64_t)(clade_tensor_count(x) / clade_tensor_count(y))) : 1;
@@ -42,8 +42,8 @@ static void run_reduce_dx(const clade_args *args)
     }
 }
 
-/* The additions; for a mean one for the count as a float, two units for its reciprocal, one for the
- * product. */
+/* The additions; for a mean also one for the count as a float, two units for its reciprocal, one
+ * for the product. */
 static int64_t terms_reduce(const clade_args *args, size_t slot)
 {
     (void)slot;
@@ -76,7 +76,7 @@ static const clade_case reduce_cases[] = {
     {CASE_QUICK, "whole", "x=5x9 y=1x1 mean=1"},
     {CASE_QUICK, "blocks", "x=1037x3 y=1x3"},
     {CASE_QUICK, "blocks-apart", "x=5x2x17x36 y=1x2x1x36"},
-    {CASE_QUICK, "levels", "x=800x33 y=1x33"}, /* of sums, with tiny limits */
+    {CASE_QUICK, "levels", "x=800x33 y=1x33"}, /* levels of the tree, with tiny limits */
     {CASE_FULL, "one", "x=1 y=1 mean=1"},
     {CASE_FULL, "nothing", "x=3x4x5 y=3x4x5"},
     {CASE_FULL, "row", "x=77 y=1"},

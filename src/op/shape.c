@@ -1,4 +1,4 @@
-/* What shape rules and error bounds are made of, and how sums are cut into chunks. */
+/* The building blocks of shape rules and error bounds, and how sums are cut into chunks. */
 #include "op/op.h"
 
 #include <stdarg.h>
@@ -79,7 +79,7 @@ clade_status clade_infer_shape(clade_op op, const char *slot, clade_tensor *t, c
 clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int64_t pads,
                                int64_t window, int64_t stride, int64_t dilation, int32_t *out)
 {
-    /* places along an axis, and one stride beyond them, are 32-bit numbers in the kernels */
+    /* kernels use 32-bit positions along an axis, and one stride beyond it */
     const int64_t most = INT64_C(1) << 30;
     const char *name = clade_op_describe(op)->name;
     int64_t extent = dilation * (window - 1) + 1, room = size + pads;
@@ -102,8 +102,8 @@ clade_status clade_window_size(clade_op op, const char *axis, int64_t size, int6
 
 int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk)
 {
-    /* as many as occupy a device, which grow with the batch: of 16 rows, but 64 at least and 1024
-     * at most, and so few that the partial sums are no more than 2^22 floats */
+    /* enough to fill a device, growing with the batch: chunks of 16 rows, but from 64 to 1024
+     * chunks, and few enough that the partial sums take at most 2^22 floats */
     int64_t most = (INT64_C(1) << 22) / (outputs > 0 ? outputs : 1), chunks = rows / 16;
     if (chunks < 64) chunks = 64;
     if (chunks > 1024) chunks = 1024;
@@ -115,8 +115,8 @@ int32_t clade_conv_chunks(int64_t rows, int64_t outputs, int64_t *rows_per_chunk
 
 int32_t clade_winograd_chunks(int64_t tiles, int32_t c, int32_t k, int64_t *tiles_per_chunk)
 {
-    /* 64 or fewer, so that chunks have 64 tiles and the partial sums 2^22 floats at most; but 8 at
-     * least */
+    /* at most 64, so that chunks have at least 64 tiles and the partial sums at most 2^22 floats;
+     * but at least 8 */
     int64_t sums = 36 * (int64_t)c * k, chunks = 64;
     while (chunks > 8 && (tiles < 64 * chunks || chunks * sums > INT64_C(1) << 22)) chunks /= 2;
     if (chunks > tiles) chunks = tiles;
@@ -131,7 +131,7 @@ int32_t clade_tree_lanes(int32_t c)
     return lanes;
 }
 
-/* Levels of a pairwise sum of n. */
+/* Number of levels of a pairwise sum of n. */
 static int64_t levels(int64_t n)
 {
     int64_t count = 0;

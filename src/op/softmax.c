@@ -1,4 +1,4 @@
-/* Of the family loss: softmax, its logarithm, and their gradients. */
+/* Family loss: softmax, its logarithm, and their gradients. */
 #include "op/softmax.h"
 
 /* ---- shapes ---- */
@@ -99,7 +99,7 @@ static void bound_softmax(const clade_args *args, size_t slot, double *bound)
         softmax_error(doubles_of(&a->x) + i, doubles_of(&a->y) + i, c, bound + i);
 }
 
-/* The sum's error, one rounding each of the difference, the product and the addition to dx. */
+/* The sum's error; one rounding each of the difference, the product and the addition to dx. */
 static void bound_softmax_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -121,7 +121,7 @@ static void bound_softmax_dx(const clade_args *args, size_t slot, double *bound)
     }
 }
 
-/* That, and one rounding of the difference. */
+/* The error of log_error, and one rounding of the difference. */
 static void bound_log_softmax(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;
@@ -136,7 +136,8 @@ static void bound_log_softmax(const clade_args *args, size_t slot, double *bound
     }
 }
 
-/* The exponential's error and the sum's; one rounding each of the fma and of the addition to dx. */
+/* The errors of the exponential and the sum; one rounding each of the fma and the addition to
+ * dx. */
 static void bound_log_softmax_dx(const clade_args *args, size_t slot, double *bound)
 {
     (void)slot;

@@ -1,11 +1,11 @@
-/* upsample: images enlarged by whole factors, nearest or bilinear, and the gradient. */
+/* upsample: enlarging images by whole factors, nearest or bilinear, and the gradient. */
 #include "op/op.h"
 
 #include "../../kernels/portable.clh"
 #include "../../kernels/math.clh"
 
-/* Rows or columns of an image. Output o lies at (step o + start) / unit of x's pixels, but within
- * them, when it is bilinear. */
+/* Rows or columns of an image. If bilinear, output o lies at (step o + start) / unit, clamped to
+ * x's pixels. */
 typedef struct upsampling {
     int64_t pixels, factor;
     bool bilinear;
@@ -19,7 +19,7 @@ static upsampling upsampling_of(int32_t pixels, int32_t factor, int32_t bilinear
     u.step = align_corners ? u.pixels - 1 : 2;
     u.start = align_corners ? 0 : 1 - u.factor;
     u.unit = align_corners ? u.factor * u.pixels - 1 : 2 * u.factor;
-    if (u.unit == 0) u.unit = 1; /* one output */
+    if (u.unit == 0) u.unit = 1; /* there is only one output */
     return u;
 }
 
@@ -34,8 +34,7 @@ static clade_status expect_upsampling(clade_op op, const char *slot, const int32
     if (align_corners && !bilinear)
         return clade_fail(CLADE_EINVAL, "%s: align_corners is for bilinear alone", name);
     static const char *const axis[] = {"rows", "columns"};
-    /* places along an axis, twice or times what it is multiplied by, are 32-bit numbers in the
-     * kernels */
+    /* kernels use 32-bit positions along an axis, doubled or multiplied */
     const int64_t times[] = {x[0] > 2 ? x[0] : 2, x[3] > 2 ? x[3] : 2};
     for (int i = 0; i < 2; i++) {
         upsampling u = upsampling_of(x[1 + i], size[i], bilinear, align_corners);
@@ -44,7 +43,7 @@ static clade_status expect_upsampling(clade_op op, const char *slot, const int32
             return clade_fail(CLADE_EINVAL,
                               "%s: %s: %d %s times %d times %lld are too many, 2^31 or more", name,
                               slot, x[1 + i], axis[i], size[i], (long long)times[i]);
-        /* the weights' numerators are exact in float32 */
+        /* the weights' numerators must be exact in float32 */
         if (bilinear && (u.unit > 1 << 24 || u.unit * u.pixels > INT32_MAX))
             return clade_fail(CLADE_EINVAL,
                               "%s: %s: %d %s times %d are too many for bilinear, whose weights are "
@@ -98,14 +97,14 @@ static REAL reciprocal(int64_t unit) { return 1.0 / (double)unit; }
 static REAL reciprocal(int64_t unit) { return math_rcp((float)unit); }
 #endif
 
-/* Where output o lies, in units. */
+/* Returns the position of output o, in units. */
 static int64_t position_of(const upsampling *u, int64_t o)
 {
     int64_t q = u->step * o + u->start, last = u->unit * (u->pixels - 1);
     return q < 0 ? 0 : q > last ? last : q;
 }
 
-/* The numerator of pixel i's weight in output o; not positive: it has none. */
+/* Returns the numerator of pixel i's weight in output o; not positive: no weight. */
 static int64_t weight_of(const upsampling *u, int64_t o, int64_t i)
 {
     if (!u->bilinear) return o / u->factor == i;
@@ -113,13 +112,13 @@ static int64_t weight_of(const upsampling *u, int64_t o, int64_t i)
     return u->unit - (distance < 0 ? -distance : distance);
 }
 
-/* The weight itself. */
+/* Returns the weight itself. */
 static REAL share_of(const upsampling *u, int64_t o, int64_t i)
 {
     return (REAL)weight_of(u, o, i) * (u->bilinear ? reciprocal(u->unit) : 1);
 }
 
-/* The outputs in which pixel i has a weight: from *first to before *end. */
+/* Gives the outputs in which pixel i has a weight: from *first to before *end. */
 static void reached(const upsampling *u, int64_t i, int64_t *first, int64_t *end)
 {
     *first = 0;
@@ -128,7 +127,7 @@ static void reached(const upsampling *u, int64_t i, int64_t *first, int64_t *end
     while (*end < u->pixels * u->factor && weight_of(u, *end, i) > 0) ++*end;
 }
 
-/* Element (i, j, 0) of image b, of h rows and w columns of c channels. */
+/* Returns the index of element (i, j, 0) of image b, with h rows and w columns of c channels. */
 static size_t at(int64_t b, int64_t h, int64_t i, int64_t w, int64_t j, int64_t c)
 {
     return (size_t)(((b * h + i) * w + j) * c);
@@ -200,17 +199,18 @@ static void run_upsample2d_dx(const clade_args *args)
 
 /* ---- bounds ---- */
 
-/* Of a weight: two units for the reciprocal, one for the product with it; numerators are exact. */
+/* Roundings of a weight: two units for the reciprocal, one for the product with it; numerators are
+ * exact. */
 enum { weight_terms = 3 };
 
-/* Along each axis a weight, the product with it and an addition; nearest rounds nothing. */
+/* For each axis: a weight, the product with it, and an addition; nearest does not round. */
 static int64_t terms_upsample2d(const clade_args *args, size_t slot)
 {
     (void)slot;
     return args->upsample2d.bilinear ? 2 * (weight_terms + 2) : 0;
 }
 
-/* The most outputs in which a pixel has a weight. */
+/* Returns the largest number of outputs in which a pixel has a weight. */
 static int64_t most_reached(upsampling u)
 {
     int64_t most = 0;
@@ -222,7 +222,7 @@ static int64_t most_reached(upsampling u)
     return most;
 }
 
-/* Along each axis a weight and one fma for each output; one addition to the target. */
+/* For each axis: a weight, and one fma per output; one addition to the target. */
 static int64_t terms_upsample2d_dx(const clade_args *args, size_t slot)
 {
     (void)slot;
@@ -236,7 +236,7 @@ static int64_t terms_upsample2d_dx(const clade_args *args, size_t slot)
 
 /* ---- small integers ---- */
 
-/* Are there weights that are no sums of a few powers of two? */
+/* Returns whether there are weights that are not sums of a few powers of two. */
 static bool inexact(const int32_t x[4], const int32_t size[2], int32_t bilinear,
                     int32_t align_corners)
 {
