@@ -1,4 +1,4 @@
-/* The memory of a pass: live ranges of its values, those that work in place, and their places. */
+/* The memory of a pass: live ranges of its values, in-place operation, and placement. */
 #include "nn/build.h"
 #include "nn/plan.h"
 
@@ -13,8 +13,8 @@ static bool same_shape(const clade_tensor *a, const clade_tensor *b)
     return !memcmp(a->dim, b->dim, (size_t)a->rank * sizeof *a->dim);
 }
 
-/* What is known of the live ranges of values. Values that share memory have the same root, whose
- * block has the live range of them all. */
+/* Live ranges of values. Values that share memory have the same root, whose block has the union of
+ * their live ranges. */
 typedef struct live_ranges {
     clade_plan_block *block;
     size_t *root;
@@ -37,8 +37,8 @@ static void find_live_ranges(const clade_build *build, live_ranges *l)
     }
 }
 
-/* May output `y` of a call take the memory of input `x`? Only if x ends here, is as large as y, and
- * every slot that x's memory is in has y's shape. */
+/* Returns whether output `y` of a call may use the memory of input `x`: only if x ends here, is as
+ * large as y, and every slot in x's memory has y's shape. */
 static bool may_replace(const clade_call *call, int64_t moment, const clade_tensor *x,
                         const clade_tensor *y, const live_ranges *l)
 {
@@ -54,7 +54,7 @@ static bool may_replace(const clade_call *call, int64_t moment, const clade_tens
     return true;
 }
 
-/* Lets calls that may work in place do so. */
+/* Makes calls that may work in place do so. */
 static void share_in_place(const clade_build *build, live_ranges *l)
 {
     for (size_t c = 0; c < build->call_count; c++) {

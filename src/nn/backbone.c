@@ -1,4 +1,4 @@
-/* Backbones: the table of names. */
+/* The table of backbones by name. */
 #include "nn/backbone.h"
 #include "nn/graph.h"
 
@@ -11,13 +11,13 @@ typedef struct entry {
     const char *name;
     void (*build)(clade_backbone *b);
     clade_keras_mode mode;
-    float keras_eps, keras_momentum; /* 0: Keras' form is not known here */
-    bool leaves_out;                 /* has blocks that stochastic depth leaves out */
-    const char *block; /* what the names of a block's layers begin with; #: a number */
+    float keras_eps, keras_momentum; /* 0: Keras' form is not supported */
+    bool leaves_out;                 /* has blocks that stochastic depth may skip */
+    const char *block; /* the start of the names of a block's layers; # stands for a number */
 } entry;
 
-/* Name, preprocessing of Keras' weights, its batch normalisation's eps and momentum, whether
- * torchvision, or of a vit timm, trains it with stochastic depth, and the names of its blocks. */
+/* Name, preprocessing of Keras' weights, eps and momentum of its batch normalisation, whether
+ * torchvision (for a vit, timm) trains it with stochastic depth, and the names of its blocks. */
 #define BACKBONES(B)                                                                               \
     B(vgg16, CAFFE, 0.001F, 0.99F, false, "features.#")                                            \
     B(resnet18, TORCH, 0, 0, false, "layer#.#.")                                                   \
@@ -66,7 +66,8 @@ static clade_status fail_unknown(const char *name)
 clade_status clade_backbone_build(const char *name, const clade_backbone_options *options,
                                   clade_backbone *out)
 {
-    *out = (clade_backbone){.eps = 1e-5F, .momentum = 0.9F}; /* torch's 0.1 of the new */
+    *out = (clade_backbone){.eps = 1e-5F, .momentum = 0.9F}; /* torch: 0.1, as the share of the new
+                                                              * value */
     if (options) out->options = *options;
     clade_backbone_options *o = &out->options;
     if (!o->height && !o->width) o->height = o->width = 224;
@@ -120,7 +121,7 @@ clade_status clade_backbone_create(const char *name, const clade_backbone_option
     return status;
 }
 
-/* How much of the name the pattern takes; 0: it does not fit. */
+/* Returns the length of the name that the pattern matches; 0: no match. */
 static size_t match_block(const char *pattern, const char *name)
 {
     const char *at = name;

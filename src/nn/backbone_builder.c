@@ -1,4 +1,4 @@
-/* How backbones are built: adding layers and naming them. */
+/* Building backbones: adding layers and naming them. */
 #include "nn/backbone.h"
 #include "nn/graph.h"
 #include "nn/squeeze_excite.h"
@@ -16,7 +16,7 @@ void clade_backbone_call(clade_backbone *b, clade_naming naming, const char *for
     va_end(list);
 }
 
-/* Room for the alias of layer `number`. */
+/* Allocates the alias of layer `number`. */
 static bool reserve(clade_backbone *b, int32_t number)
 {
     if (number < b->capacity) return true;
@@ -32,7 +32,7 @@ static bool reserve(clade_backbone *b, int32_t number)
     return true;
 }
 
-/* Adds the layer; one with weights takes the names that wait for it. */
+/* Adds the layer; a layer with weights takes the names set for it. */
 static int32_t add(clade_backbone *b, clade_layer *layer, const char *format, va_list list)
 {
     int32_t number = 0;
@@ -62,7 +62,7 @@ int32_t clade_backbone_add_conv(clade_backbone *b, int32_t from, clade_backbone_
                                        .no_bias = !conv.bias,
                                        .activation = conv.activation,
                                        .init = CLADE_INIT_HE_NORMAL}};
-    /* at stride 2 Keras adds the odd zero at the bottom and right, torchvision on all sides */
+    /* at stride 2 Keras pads at the bottom and right, torchvision on all sides */
     if (!conv.valid && half > 0) {
         layer.as.conv2d.padding = b->options.keras ? CLADE_PADDING_SAME : CLADE_PADDING_EXPLICIT;
         for (int i = 0; i < 4 && !b->options.keras; i++) layer.as.conv2d.pad[i] = half;

@@ -1,5 +1,5 @@
 /* ConvNeXt-T: Liu et al. 2022, "A ConvNet for the 2020s". torchvision's linear layers over the
- * channels are convolutions of 1×1 here; Keras' depthwise convolutions are grouped ones. */
+ * channels are 1×1 convolutions here; Keras' depthwise convolutions are grouped ones. */
 #include "nn/backbone.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ typedef struct convnext_block {
     int number, count;
 } convnext_block;
 
-/* Says a part's names; its own follow those of the block. */
+/* Sets a part's names: the block's, followed by its own. */
 static void call_part(clade_backbone *b, const convnext_block *k, const char *timm,
                       const char *keras)
 {
@@ -49,7 +49,7 @@ static void add_block(clade_backbone *b, const convnext_block *k)
     clade_backbone_join(b, CLADE_LAYER_ADD, y, from, "%s.add", k->torch);
 }
 
-/* The patches of an image, normalised. */
+/* Adds the patches of an image, normalised. */
 static void add_stem(clade_backbone *b, int32_t filters)
 {
     const clade_backbone_conv conv = {
@@ -62,7 +62,7 @@ static void add_stem(clade_backbone *b, int32_t filters)
     clade_backbone_add_layer_norm(b, b->last, "features.0.1");
 }
 
-/* Half the size, before stage `s` from 1. */
+/* Halves the size, before stage `s` from 1. */
 static void add_downsampling(clade_backbone *b, int s, int32_t filters)
 {
     const clade_backbone_conv conv = {

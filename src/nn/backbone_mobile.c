@@ -5,25 +5,25 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Which net's words and details. */
+/* The net whose names and details apply. */
 typedef enum mobile_style { MOBILE_V2, MOBILE_V3, EFFICIENT } mobile_style;
 
-/* Blocks of one kind in a row; the first has the stride. */
+/* Consecutive blocks of one kind; the first has the stride. */
 typedef struct mobile_stage {
     int32_t expand, kernel, stride, filters, count;
 } mobile_stage;
 
-/* One block, and what surrounds its names; `number` of `count` in the whole net. */
+/* One block, and the prefixes of its names; `number` of `count` in the whole net. */
 typedef struct mobile_block {
-    char torch[64], timm[64], keras[64]; /* the names before the part's own; timm may have none */
+    char torch[64], timm[64], keras[64]; /* prefixes of the parts' names; timm may have none */
     int32_t inputs, wide, kernel, stride, filters, squeeze;
     int number, count;
     clade_activation activation;
     mobile_style style;
 } mobile_block;
 
-/* A convolution, its normalisation and, unless it is linear, its activation. `torch` names the
- * convolution; its normalisation is `norm`. */
+/* Adds a convolution, its normalisation and, unless it is linear, its activation. `torch` names the
+ * convolution, `norm` its normalisation. */
 static int32_t conv_norm(clade_backbone *b, int32_t from, clade_backbone_conv conv,
                          clade_activation activation, const char *torch, const char *norm,
                          const char *const timm[2], const char *const keras[2])
@@ -37,7 +37,7 @@ static int32_t conv_norm(clade_backbone *b, int32_t from, clade_backbone_conv co
     return activation ? clade_backbone_activate(b, from, activation, "%s.act", norm) : from;
 }
 
-/* The parts of a block; Keras' words for them, and for their normalisation, by style. */
+/* The parts of a block; Keras' names for them, and for their normalisation, by style. */
 typedef struct mobile_part {
     const char *timm, *keras[3], *keras_norm[3];
 } mobile_part;
@@ -49,7 +49,7 @@ static const mobile_part projection = {"conv_pwl",
                                        {"project", "project", "project_conv"},
                                        {"project_BN", "project/BatchNorm", "project_bn"}};
 
-/* Part number `i` of the block's sequence, and number `norm` of timm's normalisations. */
+/* Adds part number `i` of the block's sequence, with number `norm` of timm's normalisations. */
 static int32_t add_part(clade_backbone *b, const mobile_block *k, int32_t from,
                         const mobile_part *p, int i, int norm, clade_backbone_conv conv,
                         bool linear)
@@ -109,7 +109,7 @@ static void add_block(clade_backbone *b, const mobile_block *k)
     clade_backbone_join(b, CLADE_LAYER_ADD, from, y, "%s.add", k->torch);
 }
 
-/* A channel count as a multiple of 8, not less than nine tenths of `x`. */
+/* Rounds a channel count to a multiple of 8, at least nine tenths of `x`. */
 static int32_t round_channels(float x)
 {
     int32_t n = (int32_t)(x + 4) / 8 * 8;
@@ -215,14 +215,15 @@ void clade_backbone_efficientnet_b3(clade_backbone *b) { efficientnet(b, 1.2F, 1
 
 /* --- MobileNetV3 --- */
 
-/* A block as the paper's tables have it; its activation is hard_swish, or else relu. */
+/* A block as in the paper's tables; its activation is hard_swish, or else relu. */
 typedef struct mobile_row {
     int32_t kernel, wide, filters;
     bool squeeze, hard;
     int32_t stride;
 } mobile_row;
 
-/* timm's nets of these names normalise with another eps, so that their weights are not read. */
+/* timm's nets of these names normalise with another eps, so that their weights are not
+ * supported. */
 static void mobilenet_v3(clade_backbone *b, const mobile_row *rows, int count, int32_t units)
 {
     static const char *const none[] = {"", ""};

@@ -1,16 +1,16 @@
 /* RegNetY-400MF: Radosavovic et al. 2020, "Designing network design spaces". Bottlenecks of grouped
- * convolutions, 8 channels a group, with squeeze and excite. */
+ * convolutions, 8 channels per group, with squeeze and excite. */
 #include "nn/backbone.h"
 
 #include <stdio.h>
 
-/* One block; stages and blocks count from 1 in timm, blocks from 0 in torchvision. */
+/* One block; timm counts stages and blocks from 1, torchvision counts blocks from 0. */
 typedef struct regnet_block {
     char torch[48], timm[16];
     int32_t inputs, filters, stride;
 } regnet_block;
 
-/* A convolution and its normalisation; torchvision's are 0 and 1 of the part. */
+/* Adds a convolution and its normalisation, numbers 0 and 1 of torchvision's part. */
 static int32_t conv_norm(clade_backbone *b, int32_t from, clade_backbone_conv conv,
                          const char *torch, const char *timm)
 {

@@ -1,14 +1,14 @@
-/* ResNet: He et al. 2015, "Deep residual learning for image recognition". torchvision's has the
- * stride of a bottleneck at its 3×3 convolution; Keras' has it at the first 1×1, and biases. */
+/* ResNet: He et al. 2015, "Deep residual learning for image recognition". torchvision puts the
+ * stride of a bottleneck at its 3×3 convolution; Keras puts it at the first 1×1, and has biases. */
 #include "nn/backbone.h"
 
-/* A residual block's place: names count stages from 1, blocks from 0. */
+/* The position of a residual block: names count stages from 1, blocks from 0. */
 typedef struct resnet_place {
     int stage, block;
     int32_t filters, stride;
 } resnet_place;
 
-/* Convolution `i` (from 1) of a block and its normalisation. */
+/* Adds convolution `i` (from 1) of a block and its normalisation. */
 static int32_t conv_norm(clade_backbone *b, int32_t from, const resnet_place *at, int i,
                          int32_t filters, int32_t kernel, int32_t stride)
 {
@@ -28,7 +28,7 @@ static int32_t activate(clade_backbone *b, int32_t from, const resnet_place *at,
                                    i);
 }
 
-/* The way around the block: its input, or a projection of it. */
+/* Adds the shortcut around the block: its input, or a projection of it. */
 static int32_t shortcut(clade_backbone *b, int32_t from, const resnet_place *at, int32_t filters,
                         bool project)
 {

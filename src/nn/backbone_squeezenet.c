@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-/* Gluon numbers the convolutions in the order in which they are made. */
+/* Gluon numbers the convolutions in the order of their creation. */
 static int32_t add_conv(clade_backbone *b, int32_t from, int *number, clade_backbone_conv conv,
                         const char *name, const char *keras)
 {
@@ -15,7 +15,7 @@ static int32_t add_conv(clade_backbone *b, int32_t from, int *number, clade_back
     return clade_backbone_add_conv(b, from, conv, "%s", name);
 }
 
-/* Squeeze by a 1×1 convolution, then expand by a 1×1 and a 3×3 beside each other. */
+/* Adds a fire module: a 1×1 convolution squeezes, then a 1×1 and a 3×3 expand side by side. */
 static void fire(clade_backbone *b, int *number, int feature, int count, int32_t squeeze,
                  int32_t expand)
 {
@@ -33,7 +33,7 @@ static void fire(clade_backbone *b, int *number, int feature, int count, int32_t
     clade_backbone_join(b, CLADE_LAYER_CONCAT, y[1], y[2], "features.%d", feature);
 }
 
-/* torchvision rounds the size up (ceil_mode): a last window may reach over the edge. */
+/* torchvision rounds the size up (ceil_mode): a last window may extend beyond the edge. */
 static void pool(clade_backbone *b, int feature)
 {
     clade_layer layer = {.kind = CLADE_LAYER_MAXPOOL2D,

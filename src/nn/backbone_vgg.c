@@ -1,8 +1,8 @@
 /* VGG: Simonyan and Zisserman 2014, "Very deep convolutional networks", configuration D. */
 #include "nn/backbone.h"
 
-/* torchvision averages to 7 × 7 before its classifier, which is one window where the size is a
- * multiple; Keras takes the features as they are. */
+/* torchvision averages to 7 × 7 before its classifier; if the size is a multiple of 7, this is
+ * ordinary pooling. Keras uses the features as they are. */
 static void average_to_seven(clade_backbone *b)
 {
     int32_t dim[3];
@@ -24,7 +24,7 @@ void clade_backbone_vgg16(clade_backbone *b)
 {
     static const int32_t filters[] = {64, 128, 256, 512, 512}, convs[] = {2, 2, 3, 3, 3};
     static const clade_layer pool = {.kind = CLADE_LAYER_MAXPOOL2D, .as.pool2d.window = {2, 2}};
-    int feature = 0; /* torchvision counts activations and pools too */
+    int feature = 0; /* torchvision's numbers count activations and pools too */
     for (int block = 0; block < 5; block++) {
         for (int i = 0; i < convs[block]; i++, feature += 2) {
             clade_backbone_call(b, CLADE_NAMING_KERAS, "block%d_conv%d", block + 1, i + 1);

@@ -1,6 +1,6 @@
 /* Vision transformers: Dosovitskiy et al. 2021, "An Image Is Worth 16x16 Words"; the small one is
  * that of Touvron et al. 2021. Names are torchvision's, which has the base one; linear layers over
- * the channels are convolutions of 1 × 1 here. The features are the class token, an image of one
+ * the channels are 1 × 1 convolutions here. The features are the class token, an image of one
  * pixel. */
 #include "nn/backbone.h"
 
@@ -17,7 +17,8 @@ static int32_t add_plain(clade_backbone *b, clade_layer_kind kind, const char *t
     return clade_backbone_add(b, layer, "%s", torch);
 }
 
-/* Each token's patch of 16 × 16 pixels, the class token before them, and their places. */
+/* Adds a token for each patch of 16 × 16 pixels, the class token before them, and the position
+ * embedding. */
 static void add_tokens(clade_backbone *b, const vit *v)
 {
     const clade_backbone_conv conv = {
@@ -30,7 +31,7 @@ static void add_tokens(clade_backbone *b, const vit *v)
     add_plain(b, CLADE_LAYER_POSITION_EMBEDDING, "encoder.pos_embedding");
 }
 
-/* Says the names of a part of block `i`. */
+/* Sets the names of a part of block `i`. */
 static const char *name_part(clade_backbone *b, int i, const char *torch, const char *timm,
                              char name[CLADE_NAME_SIZE])
 {
@@ -78,7 +79,7 @@ static void add_block(clade_backbone *b, const vit *v, int i)
     clade_backbone_join(b, CLADE_LAYER_ADD, y, from, "encoder.layers.encoder_layer_%d.add_2", i);
 }
 
-/* The class token of what the last block gives, as an image. */
+/* Takes the class token of the last block's output, as an image. */
 static void take_class_token(clade_backbone *b, const vit *v)
 {
     add_plain(b, CLADE_LAYER_FLATTEN, "encoder.flatten");

@@ -9,7 +9,7 @@ static void fail(clade_build *build, clade_status status)
     if (!build->status) build->status = status;
 }
 
-/* Room for one more element of an array that doubles. */
+/* Makes room for one more element in an array that doubles. */
 static bool grow(clade_build *build, void **array, size_t size, size_t count, size_t *capacity)
 {
     if (build->status) return false;
@@ -89,7 +89,7 @@ clade_tensor clade_build_output(clade_build *build, int32_t number)
     return (is_last(build, number) ? clade_build_float : clade_build_like)(build, &shape);
 }
 
-/* The same memory in the shape of layer `number`'s output. */
+/* Returns the same memory in the shape of layer `number`'s output. */
 static clade_tensor reshaped(const clade_build *build, const clade_tensor *t, int32_t number)
 {
     clade_tensor view = clade_node_tensor(&build->blueprint->graph->node[number], build->n);

@@ -1,11 +1,13 @@
-/* Fusing layers. A convolution, linear or with relu, and a maximum over 2 x 2 windows are one op,
- * also with relu as a layer in between. Where no gradient passes, a linear convolution, batch
- * normalisation by given statistics, an addition and an activation are one op, and so are a linear
- * convolution and an activation. All but the last of these layers are read by nothing else. */
+/* Layer fusion. A convolution, linear or with relu, and max pooling over 2 x 2 windows become one
+ * op, also with relu as a layer in between. In passes without gradients, a linear convolution,
+ * batch normalisation with given statistics, an addition and an activation become one op, and so do
+ * a linear convolution and an activation. No other layer may read the output of these layers,
+ * except that of the last. */
 #include "nn/fuse.h"
 #include "nn/layer.h"
 
-/* The only layer that reads layer `number`, once; 0: there are more or none. */
+/* Returns the layer that reads layer `number`, if there is only one and it reads it once; else
+ * 0. */
 static int32_t only_reader(const clade_graph *graph, int32_t number)
 {
     int32_t reader = 0, reads = 0;
@@ -23,7 +25,7 @@ static bool is_relu(const clade_layer *layer)
     return layer->kind == CLADE_LAYER_ACTIVATION && layer->as.activation.activation == CLADE_RELU;
 }
 
-/* 2 x 2 windows side by side, none of which reaches over an edge. */
+/* Returns whether windows are 2 x 2, side by side, and inside the image. */
 static bool is_two_by_two(const clade_graph *graph, int32_t number)
 {
     const clade_node *node = &graph->node[number];
@@ -54,8 +56,8 @@ static bool find_pool(const clade_build *build, int32_t conv, clade_fusion *out)
     return true;
 }
 
-/* The layer after `number` if it is of this kind and may be taken in: no gradient passes, and no
- * other convolution has it; else 0. */
+/* Returns the layer after `number` if it is of this kind and can be fused: no gradient passes, and
+ * no other convolution has it; else 0. */
 static int32_t next_of_kind(const clade_build *build, int32_t number, clade_layer_kind kind)
 {
     const clade_graph *graph = build->blueprint->graph;
@@ -65,7 +67,7 @@ static int32_t next_of_kind(const clade_build *build, int32_t number, clade_laye
     return fits ? next : 0;
 }
 
-/* Does layer `add` add two of the same shape? */
+/* Returns whether layer `add` adds two tensors of the same shape. */
 static bool adds_two(const clade_graph *graph, int32_t add)
 {
     const clade_node *node = &graph->node[add];

@@ -74,7 +74,7 @@ static bool taken(const clade_graph *graph, const char *name)
     return false;
 }
 
-/* Keras' name of a layer that has none: the kind's, with a number from the second on. */
+/* Sets Keras' name for a layer without one: the kind's, with a number from the second on. */
 static clade_status set_name(const clade_graph *graph, clade_layer *layer)
 {
     if (!memchr(layer->name, 0, sizeof layer->name))

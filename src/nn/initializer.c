@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The deviation of a normal distribution cut at ±2. */
+/* The deviation of a normal distribution truncated at ±2. */
 static const double CUT_DEVIATION = .87962566103423978;
 
 static double fan(const clade_weight *weight)
@@ -21,8 +21,7 @@ static double fan(const clade_weight *weight)
     }
 }
 
-/* In a convolution's kernel [kh, kw, in, out], of the first filters each the image of one channel.
- */
+/* In a convolution's kernel [kh, kw, in, out], makes each of the first filters copy one channel. */
 static void pass_channels(const clade_weight *weight, float *out)
 {
     const int32_t *dim = weight->shape.dim, in = dim[2], outputs = dim[3];
@@ -35,7 +34,7 @@ static void pass_channels(const clade_weight *weight, float *out)
     }
 }
 
-/* The initialiser's values. */
+/* Draws the initialiser's values. */
 static void draw(const clade_weight *weight, const char *name, uint64_t seed, float *out)
 {
     size_t n = clade_tensor_count(&weight->shape);

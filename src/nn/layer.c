@@ -1,4 +1,4 @@
-/* The records of all layers, and what is done by their fields alone. */
+/* The records of all layers, and functions that only depend on their fields. */
 #include "nn/layer.h"
 
 #include <math.h>
@@ -35,7 +35,7 @@ const char *const clade_interpolation_words[] = {"nearest", "bilinear", NULL};
 
 /* --- ranges --- */
 
-/* Each from `least`; 0 besides where it is the default. */
+/* Checks that each is at least `least`, or 0 if that is the default. */
 static clade_status check_ints(const clade_layer_field *f, const int32_t *values, int count,
                                int32_t least)
 {
@@ -90,7 +90,7 @@ static clade_status check_field(const clade_layer_field *f, const clade_layer *l
             return check_ints(f, clade_layer_look(layer, f->more), 4, 0);
         return clade_fail(CLADE_EINVAL, "there is no padding %d", *(const int *)at);
     case CLADE_FIELD_WORD: return check_word(f, *(const int32_t *)at);
-    case CLADE_FIELD_LIST: /* depends on the input */
+    case CLADE_FIELD_LIST: /* checked against the input */
     case CLADE_FIELD_ON:
     case CLADE_FIELD_OFF: break;
     }

@@ -1,4 +1,4 @@
-/* Layers that act element by element or row by row: activation, prelu, layer_scale, softmax,
+/* Layers that work element by element or row by row: activation, prelu, layer_scale, softmax,
  * log_softmax. */
 #include "nn/layer.h"
 
@@ -9,7 +9,7 @@ static clade_status same_shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-/* Makes y; false where the layer hands on its input as it is (`passes`). */
+/* Creates y; false if the layer passes its input through (`passes`). */
 static bool make_output(clade_build *build, int32_t number, bool passes, clade_tensor *y)
 {
     if (passes)
@@ -19,7 +19,7 @@ static bool make_output(clade_build *build, int32_t number, bool passes, clade_t
     return !passes;
 }
 
-/* Finds dx; false where it hands on its gradient. */
+/* Finds dx; false if the layer passes its gradient through. */
 static bool find_gradient(clade_build *build, int32_t number, bool passes, clade_tensor *dx,
                           int32_t *accumulate)
 {
@@ -84,7 +84,7 @@ static clade_status prelu_shape(const clade_graph *graph, clade_node *node)
     return same_shape(graph, node);
 }
 
-/* The weight, or its gradient, as the op takes it: the same for all images. */
+/* Returns the weight, or its gradient, in the op's shape: the same for all images. */
 static clade_tensor for_images(const clade_tensor *alpha)
 {
     clade_tensor t = *alpha;
@@ -103,7 +103,7 @@ static void prelu_forward(clade_build *build, int32_t number)
                      .alpha = for_images(&clade_build_weight(build, number, 0)->value), .y = y);
 }
 
-/* dx and dalpha share the op's `accumulate`, but only dx may have to be added to. */
+/* dx and dalpha share the op's `accumulate`, but only dx may have to accumulate. */
 static void prelu_backward(clade_build *build, int32_t number)
 {
     int32_t input = clade_build_layer(build, number)->input[0], accumulate = 0;
@@ -133,7 +133,7 @@ static clade_status layer_scale_shape(const clade_graph *graph, clade_node *node
     return same_shape(graph, node);
 }
 
-/* The factors, or their gradient, as they stretch over y: [1, …, c]. */
+/* Returns the factors, or their gradient, in a shape that broadcasts to y: [1, …, c]. */
 static clade_tensor for_rows(const clade_tensor *factors, int32_t rank)
 {
     clade_tensor t = *factors;
@@ -166,8 +166,8 @@ static void layer_scale_backward(clade_build *build, int32_t number)
                      .accumulate = accumulate);
 }
 
-/* Where a loss computes softmax itself, log_softmax passes, too: its softmax is that of its input.
- */
+/* If a loss computes softmax itself, log_softmax is passed through, too: its softmax is that of its
+ * input. */
 static void softmax_forward(clade_build *build, int32_t number)
 {
     clade_tensor y;

@@ -1,4 +1,4 @@
-/* What transformers need besides: attention, class_token, position_embedding. Tokens are the pixels
+/* Further layers of transformers: attention, class_token, position_embedding. Tokens are the pixels
  * of an image. */
 #include "nn/layer.h"
 
@@ -52,7 +52,7 @@ static clade_status class_token_shape(const clade_graph *graph, clade_node *node
     return CLADE_OK;
 }
 
-/* An image, or its gradient, as one row. */
+/* Returns an image, or its gradient, as one row. */
 static clade_tensor as_row(clade_tensor image)
 {
     image.dim[2] *= image.dim[1];
@@ -60,13 +60,13 @@ static clade_tensor as_row(clade_tensor image)
     return image;
 }
 
-/* Of each image one token. */
+/* Returns the shape of one token per image. */
 static clade_tensor for_tokens(const clade_tensor *y)
 {
     return clade_shape(4, y->dim[0], 1, 1, y->dim[3]);
 }
 
-/* The weight, or its gradient, as it stretches over those. */
+/* Returns the weight, or its gradient, in a shape that broadcasts to those. */
 static clade_tensor for_images(clade_tensor token)
 {
     const int32_t c = token.dim[0];
@@ -76,7 +76,7 @@ static clade_tensor for_images(clade_tensor token)
     return token;
 }
 
-/* A zero goes before each image's tokens, becomes the weight, and goes back. */
+/* Puts a zero before each image's tokens, adds the weight to it, and copies the result back. */
 static void class_token_forward(clade_build *build, int32_t number)
 {
     const clade_tensor y = clade_build_output(build, number), shape = for_tokens(&y);
@@ -124,7 +124,7 @@ static clade_status position_shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-/* The weight, or its gradient, as it stretches over images. */
+/* Returns the weight, or its gradient, in a shape that broadcasts over images. */
 static clade_tensor over_images(clade_tensor w)
 {
     if (!clade_tensor_present(&w)) return w;

@@ -3,7 +3,7 @@
 #include "nn/layer.h"
 #include "nn/precision.h"
 
-/* A layer's words turned into the op's parameters. */
+/* A layer's settings as parameters of the op. */
 typedef struct conv_layer_geometry {
     clade_window window;
     int32_t groups, channels, outputs;
@@ -39,7 +39,7 @@ static clade_status read_geometry(const clade_node *node, const clade_node *x,
     .pad = {(g).window.pad[0], (g).window.pad[1], (g).window.pad[2], (g).window.pad[3]},           \
     .dilation = {(g).window.dilation[0], (g).window.dilation[1]}, .groups = (g).groups
 
-/* Does the layer suit the initialisers that are a convolution's own? */
+/* Checks that the layer suits an initialiser of convolutions only. */
 static clade_status check_init(const clade_node *node, const clade_tensor *w, int32_t groups)
 {
     const clade_conv2d_layer *layer = &node->layer.as.conv2d;
@@ -89,7 +89,8 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
     clade_weight *kernel =
         clade_node_add_weight(node, depthwise ? "depthwise_kernel" : "kernel", w, layer->init);
     int64_t area = (int64_t)g.window.size[0] * g.window.size[1];
-    /* Keras keeps a depthwise kernel as [kh, kw, channels, multiplier], which gives its fans */
+    /* Keras stores a depthwise kernel as [kh, kw, channels, multiplier], which determines its
+     * fans */
     kernel->fan_in = area * (depthwise ? g.channels : w.dim[2]);
     kernel->fan_out = area * (depthwise ? g.outputs / g.channels : w.dim[3]);
     if (layer->init == CLADE_INIT_WHITENING) kernel->trained = false;
@@ -103,7 +104,8 @@ static conv_layer_geometry geometry_of(const clade_build *build, int32_t number)
     const clade_graph *graph = build->blueprint->graph;
     const clade_node *node = &graph->node[number];
     conv_layer_geometry g;
-    read_geometry(node, clade_node_input(graph, node, 0), &g); /* succeeded when it was added */
+    read_geometry(node, clade_node_input(graph, node, 0), &g); /* cannot fail: it succeeded when the
+                                                                * layer was added */
     return g;
 }
 
@@ -114,8 +116,9 @@ clade_window clade_conv_window(const clade_graph *graph, const clade_node *node)
     return g.window;
 }
 
-/* The gradients of the layer's weights; both absent: none is trained. Ops give that of the kernel
- * with the bias's, and where it is not trained it is a value that nobody reads. */
+/* Gives the gradients of the layer's weights; both absent: none is trained. Ops compute the
+ * kernel's gradient together with the bias's; if the kernel is not trained, its gradient is a value
+ * that nothing reads. */
 static void weight_gradients(clade_build *build, int32_t number, clade_tensor *dw, clade_tensor *db)
 {
     const clade_parameter *kernel = clade_build_weight(build, number, 0);
@@ -127,10 +130,10 @@ static void weight_gradients(clade_build *build, int32_t number, clade_tensor *d
         *dw = clade_build_float(build, &kernel->value);
 }
 
-/* ---- with the maximum over windows that comes after ---- */
+/* ---- ---- with the max pooling after it ---- ---- */
 
-/* From forward to backward the index is a quarter of y in float32 but half of it in 16 bits, where
- * three of its bytes are kept in one. */
+/* Between forward and backward, the index takes a quarter of y's memory in float32 but half of it
+ * in 16 bits, where three of its bytes are packed into one. */
 static bool packs_index(const clade_build *build)
 {
     return clade_precision_dtype(build->blueprint->precision) != CLADE_F32;
@@ -198,14 +201,14 @@ static void pooled_backward(clade_build *build, int32_t number, int32_t pool)
                      .w = kernel->value, .dx = dx, GEOMETRY(g), .accumulate = accumulate);
 }
 
-/* What layer `add` adds to the normalised convolution. */
+/* Returns what layer `add` adds to the normalised convolution. */
 static clade_tensor added(const clade_build *build, const clade_fusion *f)
 {
     bool first = clade_build_layer(build, f->add)->input[0] == f->norm;
     return clade_build_input(build, f->add, first ? 1 : 0);
 }
 
-/* With batch normalisation, and with what comes after that. */
+/* Adds a convolution fused with batch normalisation, and with what follows that. */
 static void normed_forward(clade_build *build, int32_t number)
 {
     const clade_fusion *f = &build->node[number].fused;

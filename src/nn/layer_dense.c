@@ -1,4 +1,4 @@
-/* Dense layers, and the activation that dense and convolutions carry with them. */
+/* Dense layers, and the activation inside dense layers and convolutions. */
 #include "nn/layer.h"
 
 clade_fused clade_fused_start(clade_build *build, int32_t number, clade_activation activation,

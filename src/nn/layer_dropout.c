@@ -1,5 +1,4 @@
-/* Layers that leave something out in training: dropout, of values, and stochastic_depth, of images.
- */
+/* Layers that drop something in training: dropout drops values, stochastic_depth images. */
 #include "nn/layer.h"
 
 static clade_status same_shape(const clade_graph *graph, clade_node *node)
@@ -16,7 +15,7 @@ static bool drops(const clade_build *build, const clade_layer *layer)
     return build->pass == CLADE_PASS_TRAIN && !build->blueprint->watch && is_random(layer);
 }
 
-/* The layer's number in the graph that was made, of which this may be the tail. */
+/* Returns the layer's number in the original graph, of which this may be the tail. */
 static uint32_t stream_of(const clade_build *build, int32_t number)
 {
     return (uint32_t)(build->blueprint->graph->offset + number);

@@ -1,4 +1,4 @@
-/* Words of recipes that stand for several layers: the list. */
+/* The list of words in recipes that stand for several layers. */
 #include "nn/layer_group.h"
 #include "nn/multi_head_attention.h"
 #include "nn/squeeze_excite.h"

@@ -1,7 +1,7 @@
 /* Layers with several inputs: add, multiply (both with broadcast), concat. */
 #include "nn/layer.h"
 
-/* A tensor as one of `rank` dimensions: [n, c] becomes [n, 1, 1, c]. */
+/* Returns a tensor with `rank` dimensions: [n, c] becomes [n, 1, 1, c]. */
 static clade_tensor widen(clade_tensor t, int32_t rank)
 {
     int32_t more = rank - t.rank;
@@ -45,7 +45,7 @@ static clade_status merge_shape(const clade_graph *graph, clade_node *node)
         }
     }
     clade_node_set_shape(node, &y);
-    /* sizes that stretch in different dimensions may make a tensor that no op takes */
+    /* broadcasting in different dimensions may give a tensor too large for any op */
     clade_args args = {.add = {.a = y, .b = y, .alpha = 1, .beta = 1}};
     return clade_op_shape(CLADE_OP_add, &args);
 }
@@ -56,7 +56,7 @@ static clade_tensor input_of(const clade_build *build, int32_t number, int32_t i
     return widen(clade_build_input(build, number, i), graph->node[number].rank + 1);
 }
 
-/* Joins the inputs from the first to the last; saved[i] is what inputs 0 to i give. */
+/* Combines the inputs from the first to the last; saved[i] is the result for inputs 0 to i. */
 static void merge_forward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -77,7 +77,7 @@ static void merge_forward(clade_build *build, int32_t number)
     node->y = node->saved[layer->input_count - 1];
 }
 
-/* The gradient of input i, to write to or add to, in the shape that the op sees. */
+/* Returns the gradient of input i, to write or add to, in the op's shape. */
 static clade_tensor gradient_of(clade_build *build, int32_t number, int32_t i, int32_t *accumulate)
 {
     const clade_graph *graph = build->blueprint->graph;
@@ -90,7 +90,7 @@ static void add_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
     const clade_build_node *node = &build->node[number];
-    int32_t last = -1; /* this one may take over dy itself, once nobody else reads it */
+    int32_t last = -1; /* this one may take over dy itself, once nothing else reads it */
     for (int32_t i = 0; i < layer->input_count; i++) {
         clade_tensor x = input_of(build, number, i);
         if (clade_build_needs(build, layer->input[i]) && same_shape(&x, &node->y)) last = i;
@@ -109,7 +109,7 @@ static void multiply_backward(clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
     const clade_build_node *node = &build->node[number];
-    int32_t first = 0; /* the first input whose gradient is wanted */
+    int32_t first = 0; /* the first input whose gradient is needed */
     while (!clade_build_needs(build, layer->input[first])) first++;
     clade_tensor dy = node->dy;
     for (int32_t i = layer->input_count - 1; i > 0 && i >= first; i--) {
@@ -130,7 +130,7 @@ static void multiply_backward(clade_build *build, int32_t number)
     }
 }
 
-/* Along the channels. */
+/* Joins along the channels. */
 static clade_status concat_shape(const clade_graph *graph, clade_node *node)
 {
     const clade_node *first = clade_node_input(graph, node, 0);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Weights in Keras' order: of all but lrn the first two, of batchnorm all. */
+/* Weights in Keras' order: the first two for all layers but lrn, all for batchnorm. */
 enum { GAMMA, BETA, MEAN, VARIANCE };
 
 static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
@@ -20,7 +20,7 @@ static clade_status batchnorm_shape(const clade_graph *graph, clade_node *node)
     return CLADE_OK;
 }
 
-/* As in Keras, a layer whose weights are not trained does not change its statistics either. */
+/* As in Keras, a layer whose weights are not trained does not update its statistics either. */
 bool clade_batchnorm_uses_batch(const clade_build *build, int32_t number)
 {
     const clade_layer *layer = clade_build_layer(build, number);
@@ -32,7 +32,8 @@ static clade_batchnorm_layer settings_of(const clade_build *build, int32_t numbe
     return clade_layer_complete(clade_build_layer(build, number)).as.batchnorm;
 }
 
-/* Sums for `running`, and the place of the mean of what all models sum. */
+/* Adds the sums for `running`, and returns the value that receives the mean over all models'
+ * sums. */
 static clade_tensor add_sum(clade_build *build, int32_t number, const clade_tensor *running,
                             clade_sync_kind kind, clade_tensor mean)
 {
@@ -88,8 +89,8 @@ static void batchnorm_forward(clade_build *build, int32_t number)
                      .eps = settings.eps, .momentum = settings.momentum, .unbiased = 1);
 }
 
-/* dx and the weights' gradients share an op's `accumulate`, but only dx may have to be added to:
- * then it is a value of its own first, and `sum` the gradient that it is added to. Absent where the
+/* dx and the weights' gradients share an op's `accumulate`, but only dx may have to accumulate. In
+ * that case dx is a separate value first, and `sum` the gradient that it is added to. Absent if the
  * input needs no gradient. */
 static clade_tensor start_dx(clade_build *build, int32_t number, clade_tensor *sum)
 {
@@ -109,7 +110,7 @@ static void finish_dx(clade_build *build, int32_t number, clade_tensor dx, clade
         CLADE_BUILD_CALL(build, number, copy, .x = dx, .y = sum, .accumulate = 1);
 }
 
-/* The gradient of gamma; where gamma alone stays as it is, a value that nobody reads. */
+/* Returns the gradient of gamma; if only gamma is not trained, a value that nothing reads. */
 static clade_tensor gamma_gradient(clade_build *build, const clade_parameter *w)
 {
     const bool unread =
@@ -130,7 +131,7 @@ static void batch_backward(clade_build *build, int32_t number)
     finish_dx(build, number, dx, sum);
 }
 
-/* The gradients of gamma and beta as [2, c]: where both are trained they lie side by side. */
+/* Returns the gradients of gamma and beta as [2, c]: if both are trained they are contiguous. */
 static clade_tensor join_gradients(clade_build *build, int32_t number, const clade_tensor *dgamma,
                                    const clade_tensor *dbeta, const clade_tensor *two)
 {
@@ -218,7 +219,7 @@ static void batchnorm_backward(clade_build *build, int32_t number)
 
 /* ---- group_norm ---- */
 
-/* The layer's settings, with the number of groups that an input of c channels has. */
+/* Returns the layer's settings, with the number of groups for an input of c channels. */
 static clade_group_norm_layer group_settings(const clade_layer *layer, int32_t c)
 {
     clade_group_norm_layer settings = clade_layer_complete(layer).as.group_norm;
@@ -269,7 +270,7 @@ static void group_norm_backward(clade_build *build, int32_t number)
 
 /* ---- layer_norm ---- */
 
-/* Checks that the axes are the input's last dimensions; *count gets how many. */
+/* Checks that the axes are the input's last dimensions; *count receives their number. */
 static clade_status check_axes(const clade_layer_norm_layer *settings, const clade_node *x,
                                int32_t *count)
 {

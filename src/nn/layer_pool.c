@@ -40,7 +40,8 @@ static clade_status shape(const clade_graph *graph, clade_node *node)
 clade_window clade_pool_window(const clade_graph *graph, const clade_node *node)
 {
     clade_window v;
-    read_window(node, clade_node_input(graph, node, 0), &v); /* succeeded when it was added */
+    read_window(node, clade_node_input(graph, node, 0), &v); /* cannot fail: it succeeded when the
+                                                              * layer was added */
     return v;
 }
 
@@ -50,8 +51,8 @@ static clade_window window_of(const clade_build *build, int32_t number)
     return clade_pool_window(graph, &graph->node[number]);
 }
 
-/* Where a maximum says which elements it took, of the shape of y; absent where training needs no
- * gradient. */
+/* Returns where max pooling stores the elements it took, in the shape of y; absent if training
+ * needs no gradient. */
 static clade_tensor index_of(clade_build *build, int32_t number, clade_tensor y, clade_dtype dtype)
 {
     if (!clade_build_needs(build, number)) return (clade_tensor){0};

@@ -1,4 +1,4 @@
-/* Losses: what they ask of a graph, and their calls. */
+/* Losses: their requirements on a graph, and their calls. */
 #include "nn/loss.h"
 #include "nn/layer.h"
 
@@ -80,8 +80,8 @@ clade_status clade_loss_check(const clade_graph *graph, clade_loss loss, bool se
                       several ? rule->last_of_several : rule->last);
 }
 
-/* The labels as numbers, one-hot or for one output 0 and 1, smoothed: the gradient of
- * cross-entropy, dloss (y − t), at y = 0 and dloss = −1. */
+/* Returns the labels as numbers, one-hot or for one output 0 and 1, smoothed. Computed as the
+ * gradient of cross-entropy, dloss (y − t), at y = 0 and dloss = −1. */
 static clade_tensor one_hot(clade_build *build, int32_t layer)
 {
     const clade_blueprint *b = build->blueprint;
@@ -97,8 +97,8 @@ static clade_tensor one_hot(clade_build *build, int32_t layer)
     return t;
 }
 
-/* Of the binary losses: the weights of labels, which are those of training alone, and with these
- * or gamma the focal loss. */
+/* Binary losses: returns whether to use the focal loss, which handles gamma and the weights of
+ * labels; the latter apply in training only. */
 static bool is_focal(const clade_build *build, clade_tensor *weight, clade_loss_numbers *n)
 {
     const clade_blueprint *b = build->blueprint;
@@ -188,7 +188,7 @@ void clade_loss_backward(clade_build *build)
     clade_tensor dloss = shares(build), weight;
     clade_tensor dx = clade_build_gradient(build, last, &accumulate);
     clade_loss_numbers n = clade_loss_numbers_resolve(b->loss, b->numbers);
-    if (b->watch) { /* that of the labelled score */
+    if (b->watch) { /* the gradient of the labelled score */
         clade_tensor score = one_hot(build, last);
         CLADE_BUILD_CALL(build, last, copy, .x = score, .y = dx);
         return;

@@ -19,7 +19,7 @@ static bool has_pass(const clade_model *model, clade_pass pass)
     return pass == CLADE_PASS_LOSS || model->layer_trained[model->graph->count - 1];
 }
 
-/* Plans the memory of a pass at the full batch. */
+/* Plans the memory of a pass over the full batch. */
 static clade_status plan_pass(clade_model *model, clade_pass pass)
 {
     clade_build build;
@@ -38,8 +38,8 @@ static clade_status plan_pass(clade_model *model, clade_pass pass)
     return status;
 }
 
-/* A pass over n images has the values of the full batch, none of them larger, so each goes where
- * the plan has its place. */
+/* A pass over n images has the values of the full batch, none of them larger, so that each fits its
+ * planned place. */
 static clade_status make_schedule(clade_model *model, clade_pass pass, int32_t n,
                                   clade_schedule **out)
 {
@@ -85,7 +85,7 @@ static clade_status make_plans(clade_model *model)
     return status;
 }
 
-/* The prepared calls of a pass over n images. */
+/* Gives the prepared calls of a pass over n images. */
 static clade_status choose(clade_model *model, clade_pass pass, int32_t n, clade_schedule **out)
 {
     if (n < 1 || n > model->batch)
@@ -104,7 +104,7 @@ static clade_status run(clade_model *model, clade_pass pass, int32_t n, uint32_t
 
 /* ---- the public functions ---- */
 
-/* Every layer must lead to the output: one that does not is a mistake. */
+/* Checks that every layer leads to the output: one that does not is a mistake. */
 static clade_status check_used(const clade_graph *graph)
 {
     if (graph->count < 2) return clade_fail(CLADE_EINVAL, "the graph has no layers");
@@ -141,8 +141,8 @@ static clade_status check(const clade_graph *graph, const clade_model_options *o
     return status ? status : clade_loss_check(graph, options->loss, several);
 }
 
-/* Has the device versions of its own of the ops that convolve and pool at once? If not, it is
- * better off with those of the single ones. */
+/* Returns whether the device implements the ops that fuse a convolution with pooling. If not, the
+ * separate ops are faster. */
 static bool pools(const clade_device *device)
 {
     return clade_device_support(device, CLADE_OP_conv2d_maxpool) == 'n' &&
@@ -150,7 +150,8 @@ static bool pools(const clade_device *device)
            clade_device_support(device, CLADE_OP_conv2d_maxpool_dw) == 'n';
 }
 
-/* A share of a processor's last cache. A GPU's is small beside what keeps it busy. */
+/* Returns a share of a CPU's last-level cache; a GPU's cache is small compared with the work that
+ * keeps it busy. */
 static uint64_t cache(const clade_device *device)
 {
     return clade_device_describe(device)->cpu_like ? UINT64_C(8) << 20 : 0;
@@ -158,7 +159,7 @@ static uint64_t cache(const clade_device *device)
 
 typedef enum model_use { PLAIN, SYNCED, TAPPED } model_use;
 
-/* With the parameters of `from`, if there is one. */
+/* Creates a model; with `from`, it uses that model's parameters. */
 static clade_status create(const clade_graph *graph, clade_device *device,
                            const clade_model_options *options, model_use use,
                            const clade_model *from, clade_model **out)
@@ -197,8 +198,8 @@ static clade_status create(const clade_graph *graph, clade_device *device,
     model->blueprint.parameter = model->parameter;
     model->blueprint.first_parameter = model->first_parameter;
     model->blueprint.trained = model->layer_trained;
-    /* what is fused is rounded once, so that mixed precisions fuse on each device alike; what is
-     * between a convolution and its pool may be watched */
+    /* a fused op rounds once, so mixed precision fuses on every device alike; values between a
+     * convolution and its pool may be watched */
     const bool mixed = clade_precision_dtype(options->precision) != CLADE_F32;
     model->blueprint.pools = !options->watch && (mixed || pools(device));
     model->blueprint.norms = mixed || clade_device_support(device, CLADE_OP_conv2d_norm) == 'n';

@@ -21,7 +21,7 @@ clade_status clade_model_allocate(clade_model *model, model_block which, const c
                          (double)bytes / 1048576);
 }
 
-/* Memory for a tensor of its own. */
+/* Allocates a separate tensor. */
 static clade_status allocate_tensor(clade_model *model, model_block which, const char *what,
                                     clade_tensor shape, clade_tensor *out)
 {
@@ -38,7 +38,8 @@ static clade_status fill(clade_model *model, const clade_tensor *t, float value)
     return clade_op_run(model->device, CLADE_OP_fill, &args);
 }
 
-/* The loss's factor in the gradient; a sibling has that of the model whose parameters it has. */
+/* Allocates the factor on the loss's gradient; a sibling uses that of the model whose parameters it
+ * has. */
 static clade_status allocate_scale(clade_model *model)
 {
     clade_tensor *scale = &model->blueprint.loss_scale;
@@ -95,7 +96,7 @@ clade_status clade_model_allocate_inputs(clade_model *model)
 
 /* ---- parameters ---- */
 
-/* Which layers' outputs depend on what is trained? */
+/* Finds the layers whose outputs depend on trained parameters. */
 static void find_trained(clade_model *model)
 {
     for (int32_t i = 1; i < model->graph->count; i++) {

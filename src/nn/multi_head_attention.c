@@ -22,7 +22,7 @@ const clade_layer_record clade_multi_head_attention_record = {
     .field = fields,
 };
 
-/* A convolution of 1 × 1. */
+/* A 1 × 1 convolution. */
 static clade_layer mix(int32_t from, int32_t filters, bool no_bias)
 {
     return (clade_layer){.kind = CLADE_LAYER_CONV2D,

@@ -1,4 +1,5 @@
-/* A pass over a graph: layers forwards, the loss, layers backwards, then cut into micro-batches. */
+/* Builds a pass over a graph: layers forwards, the loss, layers backwards, then the division into
+ * slices. */
 #include "nn/fuse.h"
 #include "nn/layer.h"
 #include "nn/loss.h"
@@ -31,7 +32,7 @@ static void add_backward(clade_build *build)
             clade_layer_record_of(graph->node[i].layer.kind)->backward(build, i);
 }
 
-/* Keeps what is wanted of the watched layer. */
+/* Copies a value of the watched layer. */
 static void add_copy(clade_build *build, const clade_tensor *from, const clade_tensor *kept)
 {
     CLADE_BUILD_CALL(build, build->blueprint->watch, copy, .x = *from,

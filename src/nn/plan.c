@@ -1,4 +1,5 @@
-/* The memory planner: greedy by size or by size times life, whichever takes less, best fit. */
+/* The memory planner: greedy best fit, by size or by size times live range, whichever needs
+ * less. */
 #include "nn/plan.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@ static uint64_t round_up(uint64_t bytes)
     return (bytes + CLADE_PLAN_ALIGN - 1) / CLADE_PLAN_ALIGN * CLADE_PLAN_ALIGN;
 }
 
-/* Larger first; of equals the earlier, so that the order is fixed. */
+/* Larger first; ties by index, so that the order is fixed. */
 static int by_size(const void *a, const void *b)
 {
     const clade_plan_block *x = *(clade_plan_block *const *)a, *y = *(clade_plan_block *const *)b;
@@ -22,7 +23,7 @@ static uint64_t area_of(const clade_plan_block *b)
     return b->bytes * (uint64_t)(b->last - b->first + 1);
 }
 
-/* Larger times longer-lived first; of equals as above. */
+/* Larger size times live range first; ties as above. */
 static int by_area(const void *a, const void *b)
 {
     const uint64_t x = area_of(*(clade_plan_block *const *)a),
@@ -30,8 +31,8 @@ static int by_area(const void *a, const void *b)
     return x != y ? (x > y ? -1 : 1) : by_size(a, b);
 }
 
-/* The smallest gap between the placed blocks (in ascending offset) alive at the same time that
- * holds `block`, else behind them all. */
+/* Returns the smallest gap that holds `block` between the placed blocks (in ascending offset) with
+ * overlapping live ranges; else the end of them all. */
 static uint64_t best_place(const clade_plan_block *block, clade_plan_block *const *placed,
                            size_t count)
 {
@@ -49,7 +50,7 @@ static uint64_t best_place(const clade_plan_block *block, clade_plan_block *cons
     return least < UINT64_MAX ? place : end;
 }
 
-/* Places `count` blocks in the order of `compare`; `order` has room for twice as many; gives the
+/* Places `count` blocks in the order of `compare`; `order` has room for twice as many; returns the
  * end of the last. */
 static uint64_t place_all(clade_plan_block *block, size_t count, clade_plan_block **order,
                           int (*compare)(const void *, const void *))

@@ -1,5 +1,5 @@
-/* Precision: tensors of 16 bits, and for calls of which the device wants float32 casts around them
- * and copies for a call or two. */
+/* Mixed precision: 16-bit tensors. For calls that the device must run in float32 it adds casts,
+ * with copies that live for a call or two. */
 #include "nn/precision.h"
 
 #include <stdlib.h>
@@ -41,15 +41,15 @@ void clade_set_products(clade_build *build)
 /* The float32 copy of a value. */
 typedef struct wide_copy {
     uint64_t value; /* its number */
-    size_t end;     /* the call before which it is still there; 0: there is none */
+    size_t end;     /* the call before which it still exists; 0: there is none */
 } wide_copy;
 
 typedef struct narrower {
     clade_build *build;
     clade_dtype dtype;
-    size_t values;   /* that there were; later ones are what this makes */
-    wide_copy *wide; /* of each of them */
-    int32_t layer;   /* of the call under way */
+    size_t values;   /* number of original values; later ones are created here */
+    wide_copy *wide; /* for each of them */
+    int32_t layer;   /* of the current call */
 } narrower;
 
 static bool is_narrow(const narrower *n, const clade_tensor *t)
@@ -58,7 +58,7 @@ static bool is_narrow(const narrower *n, const clade_tensor *t)
            n->build->value[t->offset].narrow;
 }
 
-/* Is it the input, which is rounded for each call that reads it? */
+/* Returns whether it is the input, which is rounded separately for each call that reads it. */
 static bool is_input(const narrower *n, const clade_op_info *info, size_t slot,
                      const clade_tensor *t)
 {
@@ -71,7 +71,7 @@ static void cast(narrower *n, const clade_tensor *x, const clade_tensor *y)
     CLADE_BUILD_CALL(n->build, n->layer, cast, .x = *x, .y = *y);
 }
 
-/* A new value of this shape. */
+/* Creates a value of this shape. */
 static clade_tensor make(narrower *n, const clade_tensor *shape, clade_dtype dtype, bool shared)
 {
     clade_tensor t = *shape;
@@ -81,7 +81,7 @@ static clade_tensor make(narrower *n, const clade_tensor *shape, clade_dtype dty
     return t;
 }
 
-/* In 16 bits, or in float32 again. */
+/* Rounds to 16 bits, or widens to float32. */
 static clade_tensor rounded(narrower *n, const clade_tensor *t, clade_dtype dtype)
 {
     const bool shared = t->buffer != n->build->blueprint->input.buffer;
@@ -93,7 +93,7 @@ static clade_tensor rounded(narrower *n, const clade_tensor *t, clade_dtype dtyp
     return wide;
 }
 
-/* The tensor as it is stored. */
+/* Returns the tensor as it is stored. */
 static clade_tensor stored(const narrower *n, const clade_tensor *t)
 {
     clade_tensor s = *t;
@@ -101,8 +101,8 @@ static clade_tensor stored(const narrower *n, const clade_tensor *t)
     return s;
 }
 
-/* The float32 copy that call c takes for a slot: what the call before had, or a new one, into which
- * the value is widened if it is read. */
+/* Returns the float32 copy that call c uses for a slot: that of the previous call, or a new one,
+ * into which the value is widened if the call reads it. */
 static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool read)
 {
     wide_copy *wide = &n->wide[t->offset];
@@ -118,7 +118,7 @@ static clade_tensor widened(narrower *n, const clade_tensor *t, size_t c, bool r
     return copy;
 }
 
-/* Does the device take the call with its narrow tensors and the input in 16 bits? */
+/* Returns whether the device takes the call with its narrow tensors and the input in 16 bits. */
 static bool takes_halves(const narrower *n, const clade_call *from)
 {
     const clade_op_info *info = clade_op_describe(from->op);
@@ -132,7 +132,7 @@ static bool takes_halves(const narrower *n, const clade_call *from)
     return clade_device_takes_halves(n->build->blueprint->device, &call);
 }
 
-/* Call c, with casts around it where the device has to have them. */
+/* Adds call c, with casts around it if the device needs them. */
 static void add_call(narrower *n, const clade_layer_call *from, size_t c)
 {
     const clade_op_info *info = clade_op_describe(from->call.op);
@@ -156,7 +156,7 @@ static void add_call(narrower *n, const clade_layer_call *from, size_t c)
         if (!is_narrow(n, t) || !clade_slot_writes(info->slots[s].kind)) continue;
         const clade_tensor narrow = stored(n, t);
         if (!halves) cast(n, &args.slot[s], &narrow);
-        n->wide[t->offset].end = 0; /* it has not been rounded */
+        n->wide[t->offset].end = 0; /* the float32 copy was not rounded */
     }
 }
 

@@ -1,4 +1,4 @@
-/* Finding the call that writes each gradient, and reads its parameter, last. */
+/* Finds the last call that writes each gradient, and the last one that reads its parameter. */
 #include "nn/ready.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ typedef struct use {
     size_t call;
 } use;
 
-/* From the end of the gradients to their beginning. */
+/* Sorts from the end of the gradients to their beginning. */
 static int by_place(const void *a, const void *b)
 {
     uint64_t x = ((const use *)a)->first, y = ((const use *)b)->first;
@@ -46,7 +46,7 @@ clade_status clade_ready_list(const clade_layer_call *calls, size_t count,
     qsort(list, n, sizeof *list, by_place);
     for (size_t i = 0; i < n; i++) {
         if (list[i].call > last) last = list[i].call;
-        if (i + 1 < n && list[i + 1].first == list[i].first) continue; /* used by several */
+        if (i + 1 < n && list[i + 1].first == list[i].first) continue; /* used by several calls */
         if (*points && ready[*points - 1].call == last) --*points;
         ready[(*points)++] = (clade_ready){last, list[i].first};
     }

@@ -1,12 +1,12 @@
-/* Finding running statistics: what the calls of a training step both read and write, other than
- * the values in between. */
+/* Finds running statistics: what the calls of a training step both read and write, except values in
+ * the arena. */
 #include "nn/running.h"
 #include "nn/build.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* NULL: the call has no such parameter. */
+/* Returns a call's momentum; NULL: it has no such parameter. */
 static const float *find_momentum(const clade_call *call)
 {
     const clade_op_info *info = clade_op_describe(call->op);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The parameter of this name that a call takes at each run, or NULL. */
+/* Returns a call's parameter of this name that may change between runs, or NULL. */
 static uint32_t *find_param(clade_call *call, const char *name)
 {
     const clade_op_info *info = clade_op_describe(call->op);

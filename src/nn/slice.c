@@ -1,27 +1,26 @@
-/* Slices of a batch. Calls are cut into runs, of which each does all its calls for some images,
- * then for the next ones. Values that only one run uses hold a slice; between runs they are whole.
- */
+/* Slices of a batch. Calls are divided into runs; each does all its calls for some images, then for
+ * the next ones. Values that only one run uses hold a slice; between runs they are whole. */
 #include "nn/slice.h"
 
 #include <stdlib.h>
 
-/* Where a value is mentioned first and last. */
+/* The first and the last use of a value. */
 typedef struct live_range {
     size_t first, last;
 } live_range;
 
 typedef struct slicer {
     clade_build *build;
-    clade_layer_call *call; /* as they were */
+    clade_layer_call *call; /* the original calls */
     size_t count;
-    int32_t *images;        /* that each of the calls to be cut takes at a time */
-    live_range *live_range; /* of each value there was */
-    uint64_t *now;          /* the value that stands for it in this slice */
+    int32_t *images;        /* for each sliced call, the number of images it takes at a time */
+    live_range *live_range; /* of each original value */
+    uint64_t *now;          /* the value that replaces it in this slice */
 } slicer;
 
 static bool is_value(const clade_tensor *t) { return clade_tensor_present(t) && !t->buffer; }
 
-/* Has the tensor a row for each image? */
+/* Returns whether the tensor has a row for each image. */
 static bool has_images(const clade_build *build, const clade_tensor *t)
 {
     const clade_blueprint *b = build->blueprint;
@@ -36,8 +35,8 @@ static uint64_t bytes_of(const clade_tensor *t)
 
 static int32_t full_batch(const clade_build *build) { return build->blueprint->input.dim[0]; }
 
-/* How many images a call best takes at a time: as many as the cache holds. 0: it is not cut; its
- * weights, say, which each slice reads and packs anew, are many. */
+/* Returns the number of images a call should take at a time: as many as fit the cache. 0: it is not
+ * sliced, for example because it has many weights, which each slice would read and pack again. */
 static int32_t images_of(const clade_build *build, const clade_layer_call *c)
 {
     const clade_call *call = &c->call;
@@ -58,7 +57,7 @@ static int32_t images_of(const clade_build *build, const clade_layer_call *c)
     return image < cache ? (int32_t)(cache / image) : 1;
 }
 
-/* Numbers of images that never fall from call to call, for as many calls as are cut. */
+/* Finds numbers of images that never decrease from call to call, for all sliced calls. */
 static size_t find_images(slicer *s)
 {
     size_t end = 0;
@@ -92,7 +91,7 @@ static void add(slicer *s, const clade_layer_call *c, const clade_args *args, in
     if (!build->status) build->call[build->call_count - 1].first = first;
 }
 
-/* The part of a tensor that images first … first + n − 1 have, for a run of calls a … b − 1. */
+/* Returns the part of a tensor for images first … first + n − 1, for a run of calls a … b − 1. */
 static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t b, size_t c,
                          int32_t first, int32_t n)
 {
@@ -115,8 +114,8 @@ static clade_tensor part(slicer *s, const clade_tensor *whole, size_t a, size_t 
     return t;
 }
 
-/* Adds a run of calls a … b − 1, `images` at a time. A pass over fewer images than the full
- * batch has the same values, but of slices beyond its last image no calls. */
+/* Adds a run of calls a … b − 1, `images` at a time. A pass over fewer images than the full batch
+ * has the same values, but no calls for slices beyond its last image. */
 static void add_run(slicer *s, size_t a, size_t b, int32_t images)
 {
     const int32_t full = full_batch(s->build), n = s->build->n;

@@ -1,10 +1,10 @@
-/* Cutting a graph where what is frozen ends. */
+/* Cuts a graph after its frozen part. */
 #include "nn/layer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Does the layer do the same in every step, given the same inputs? */
+/* Returns whether the layer gives the same in every step, for the same inputs. */
 static bool is_constant(const clade_node *node)
 {
     const clade_layer_record *record = clade_layer_record_of(node->layer.kind);
@@ -18,7 +18,7 @@ int32_t clade_graph_find_cut(const clade_graph *graph)
 {
     int32_t constant = 0, cut = 0, weights = 0;
     while (constant + 1 < graph->count && is_constant(&graph->node[constant + 1])) constant++;
-    /* the first layer that anything behind layer i reads, for falling i */
+    /* the first layer that anything after layer i reads, for decreasing i */
     int32_t first = graph->count;
     for (int32_t i = graph->count - 1; i > 0 && !cut; i--) {
         if (i <= constant && i < graph->count - 1 && first >= i) cut = i;

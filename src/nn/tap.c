@@ -1,10 +1,10 @@
-/* Running a model layer by layer, with a look at each output. */
+/* Runs a model layer by layer, and shows each output. */
 #include "nn/tap.h"
 #include "nn/build.h"
 
 #include <string.h>
 
-/* What a layer's last call gives is called y. */
+/* The result of a layer's last call is named y. */
 static const clade_tensor *output_of(const clade_call *call)
 {
     const clade_op_info *info = clade_op_describe(call->op);
