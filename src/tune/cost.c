@@ -1,4 +1,4 @@
-/* What a trial costs beside its objective. */
+/* The cost of a trial, beside its objective. */
 #include "tune/study.h"
 
 #include "base/file.h"
@@ -8,7 +8,7 @@
 
 const char *const clade_study_costs[] = {"none", "parameters", "flop", "seconds_per_epoch"};
 
-/* A number of metrics.json; of an object the sum of its numbers. */
+/* Returns a number of metrics.json; for an object the sum of its numbers. */
 static double number_of(const cJSON *root, const char *key)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, key), *part;
@@ -18,7 +18,7 @@ static double number_of(const cJSON *root, const char *key)
     return sum;
 }
 
-/* What metrics.json of a run says: its parameters, trained and fixed, or FLOP. */
+/* Reads from a run's metrics.json: its parameters, trained and fixed, or FLOP. */
 static clade_status read_run(const clade_study *study, size_t number, int32_t run, double *cost)
 {
     enum { limit = 64 << 20 };

@@ -1,4 +1,4 @@
-/* The folder of a study: making it, and opening it as the study that it is. */
+/* Creating a study's folder, and opening an existing one. */
 #define _DEFAULT_SOURCE
 #include "tune/study.h"
 
@@ -54,9 +54,9 @@ static int find_word(const cJSON *item, const char *const *words, int count)
     return -1;
 }
 
-enum { seeds_most = 1000 }; /* each is a folder that is looked into */
+enum { seeds_most = 1000 }; /* each is a folder that is read */
 
-/* out->from is to be freed. */
+/* The caller frees out->from. */
 static clade_status read_settings(const char *path, clade_study_settings *out, char **from)
 {
     void *text;
@@ -150,7 +150,7 @@ static clade_status compare_recipe(const clade_study *study, const char *path)
 
 /* --- making --- */
 
-/* Nothing in it but what an interrupted beginning left. */
+/* Checks that it holds nothing but the leftovers of an interrupted creation. */
 static clade_status check_empty(const clade_study *study)
 {
     DIR *list = opendir(study->folder);
@@ -177,7 +177,7 @@ static clade_status make(clade_study *study, const char *recipe, const char *set
     clade_status status = check_empty(study);
     if (!status && study->settings.from) status = clade_prior_write(study, prior);
     if (!status) status = clade_file_write(recipe, text, strlen(text));
-    return status ? status : write_settings(study, settings); /* last: with it, it is a study */
+    return status ? status : write_settings(study, settings); /* last: this makes it a study */
 }
 
 static clade_status open_own(clade_study *study, const char *recipe, const char *settings)
@@ -193,7 +193,7 @@ static clade_status open_own(clade_study *study, const char *recipe, const char 
     return status;
 }
 
-/* Only some methods learn from other trials, or have use for two objectives. */
+/* Checks that the method can learn from other trials, or use two objectives, as requested. */
 static clade_status check_method(const clade_study_settings *s)
 {
     bool learns = s->method == CLADE_SEARCH_GP || s->method == CLADE_SEARCH_TPE;

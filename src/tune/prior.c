@@ -1,4 +1,4 @@
-/* What another study found out: prior.json, and which of it counts here. */
+/* Results of another study: prior.json, and which of them apply here. */
 #include "tune/study.h"
 
 #include "base/file.h"
@@ -15,7 +15,7 @@ static clade_status no_memory(void)
 
 /* --- the other study --- */
 
-/* NULL: both mean the same by a value. */
+/* Returns how the meaning of a value differs; NULL: it is the same for both. */
 static const char *find_difference(const clade_tunable *a, const clade_tunable *b)
 {
     if (a->kind != b->kind) return "another kind there";
@@ -36,7 +36,8 @@ static size_t find_name(const clade_study *study, const char *name)
     return i;
 }
 
-/* place[i]: where the other study has parameter i, or its count; note: what is not taken over. */
+/* Finds place[i], the index of parameter i in the other study, or its count; note: what is not
+ * taken over. */
 static size_t match(const clade_study *study, const clade_study *other, size_t *place, char *note,
                     size_t room)
 {
@@ -91,7 +92,7 @@ static cJSON *trial_to_json(const clade_study *study, const clade_study *other, 
     return object;
 }
 
-/* Trials that are done or failed. */
+/* Writes the trials that are done or failed. */
 static clade_status write_trials(const clade_study *study, const clade_study *other,
                                  const char *path)
 {

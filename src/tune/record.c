@@ -1,4 +1,4 @@
-/* One trial of a study: trial.json, and what the histories of its runs say. */
+/* One trial of a study: trial.json, and the histories of its runs. */
 #include "tune/study.h"
 
 #include "base/file.h"
@@ -183,7 +183,7 @@ static bool read_line(const clade_study *study, const char *text, record_line *o
         const size_t length = strcspn(text, ",\n");
         value[i] = length ? strtod(text, NULL) : NAN;
         text += length;
-        /* where the loss is scaled, another follows the last */
+        /* if the loss is scaled, there is another column after the last */
         if (*text != ',' && (*text != '\n' || i < columns - 1)) return false;
         text++;
     }
@@ -194,7 +194,7 @@ static bool read_line(const clade_study *study, const char *text, record_line *o
     return true;
 }
 
-/* The best objective up to each epoch of one run. No history: no epochs. */
+/* Reads the best objective up to each epoch of one run. No history: no epochs. */
 static clade_status read_history(const clade_study *study, size_t number, int32_t run,
                                  double **curve, int32_t *epochs, double *seconds)
 {
@@ -218,10 +218,10 @@ static clade_status read_history(const clade_study *study, size_t number, int32_
         return no_memory();
     }
     double best = NAN;
-    const char *at = strchr(text, '\n'); /* behind the names of the columns */
+    const char *at = strchr(text, '\n'); /* after the names of the columns */
     record_line l;
     while (at && at[1] && read_line(study, at + 1, &l)) {
-        /* the comparison is false where either is NaN */
+        /* false if either is NaN */
         bool better = study->settings.by_loss ? l.objective < best : l.objective > best;
         if (better || isnan(best)) best = l.objective;
         (*curve)[(*epochs)++] = best;

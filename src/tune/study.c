@@ -1,4 +1,4 @@
-/* A study: its trials, what to do next, and what came of it. */
+/* A study: its trials, their results, and their ranking. */
 #define _DEFAULT_SOURCE
 #include "tune/study.h"
 
@@ -90,7 +90,7 @@ const clade_recipe *clade_study_recipe(const clade_study *study) { return study-
 
 /* --- the trials that there are --- */
 
-/* The highest number of a trial's folder. */
+/* Finds the highest number of a trial's folder. */
 static clade_status find_last(const clade_study *study, size_t *last)
 {
     *last = 0;
@@ -98,7 +98,7 @@ static clade_status find_last(const clade_study *study, size_t *last)
     if (!path) return no_memory();
     clade_status status = CLADE_OK;
     DIR *list = opendir(path);
-    if (!list && errno != ENOENT) /* else there are none yet */
+    if (!list && errno != ENOENT) /* otherwise there are none yet */
         status = clade_fail(CLADE_EIO, "%s: cannot read: %s", path, strerror(errno));
     for (const struct dirent *entry; list && (errno = 0, entry = readdir(list));) {
         char *end;
@@ -111,7 +111,8 @@ static clade_status find_last(const clade_study *study, size_t *last)
     return status;
 }
 
-/* By the objective; of equals the one that costs less. `best` NULL: none yet. */
+/* Returns whether a trial has a better objective or, in a tie, a lower cost. `best` NULL: none
+ * yet. */
 static bool is_better(const clade_study *study, const clade_study_trial *t,
                       const clade_study_trial *best)
 {
@@ -122,7 +123,7 @@ static bool is_better(const clade_study *study, const clade_study_trial *t,
                                    : t->objective > best->objective;
 }
 
-/* The fronts of objective and cost. */
+/* Ranks trials by the fronts of objective and cost. */
 static clade_status rank(clade_study *study)
 {
     clade_trial *trials = NULL;
@@ -148,7 +149,7 @@ clade_status clade_study_update(clade_study *study)
     if (!study->record || !study->trial) return no_memory();
     for (size_t number = 1; number <= last && !status; number++) {
         char *path = clade_study_path(study, number, "trial.json");
-        bool there = false; /* not: being made, or killed just then */
+        bool there = false; /* false: being created, or killed meanwhile */
         status = path ? clade_file_exists(path, &there) : CLADE_ENOMEM;
         free(path);
         if (!status && !there) continue;
@@ -185,7 +186,8 @@ clade_search_options clade_study_search(const clade_study *study)
                                   .maximize = !study->settings.by_loss,
                                   .seed = study->settings.seed,
                                   .resolution = 0.03,
-                                  .noise = 0.02, /* of seeds, and of counting images */
+                                  .noise = 0.02, /* from different seeds, and from counting
+                                                  * images */
                                   .epochs = study->settings.epochs,
                                   .has_cost = study->settings.cost != CLADE_COST_NONE,
                                   .prior = study->prior,
@@ -259,7 +261,7 @@ clade_status clade_study_write_best(const clade_study *study)
     return status;
 }
 
-/* The state of a trial that was run, from its histories or the error. */
+/* Sets the state of a trial that was run, from its histories or the error. */
 static clade_status judge(clade_study *study, clade_record *r, const char *error)
 {
     static const char nothing[] = "no validation result: the data has no validation split";

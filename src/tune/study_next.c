@@ -1,4 +1,4 @@
-/* What to do next in a study: taking up trials, making new ones. */
+/* What to do next in a study: continuing trials, creating new ones. */
 #define _DEFAULT_SOURCE
 #include "tune/study.h"
 
@@ -18,7 +18,8 @@ static clade_status no_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a study");
 }
 
-/* Locks a trial; *lock is -1 when somebody is at it. The descriptor is left to child processes. */
+/* Locks a trial; *lock is -1 if another process works on it. Child processes inherit the
+ * descriptor. */
 static clade_status lock_trial(const clade_study *study, size_t number, int *lock)
 {
     char *path = clade_study_path(study, number, "trial.lock");
@@ -37,7 +38,7 @@ static clade_status lock_trial(const clade_study *study, size_t number, int *loc
     return CLADE_OK;
 }
 
-/* recipe.yaml of each of the trial's runs: values put in, seeds one after the other. */
+/* Writes recipe.yaml for each of the trial's runs, with the values and consecutive seeds. */
 static clade_status write_recipes(const clade_study *study, size_t number, const double *values)
 {
     char epochs[48], seed[48];
@@ -64,8 +65,8 @@ static clade_status write_recipes(const clade_study *study, size_t number, const
     return status;
 }
 
-/* Makes a trial's folder, and locks it; trial.json last, with it the trial is there. Settings that
- * make no recipe are a failed trial. */
+/* Creates a trial's folder and locks it. It writes trial.json last, which makes it a trial.
+ * Settings that do not make a valid recipe become a failed trial. */
 static clade_status make_trial(clade_study *study, size_t number, const double *values,
                                int32_t until, int *lock, bool *failed)
 {
@@ -90,7 +91,8 @@ static clade_status make_trial(clade_study *study, size_t number, const double *
     return status;
 }
 
-/* Looks for a trial under way that nobody is at. *others: some that somebody is at. */
+/* Finds an unfinished trial that no process works on. *others: there are some that others work
+ * on. */
 static clade_status take_up(clade_study *study, clade_study_job *job, bool *others)
 {
     *others = false;
@@ -114,7 +116,7 @@ static clade_status take_up(clade_study *study, clade_study_job *job, bool *othe
     return CLADE_OK;
 }
 
-/* When nothing but failures came of the first trials, more of them are no use. */
+/* Fails if all of the first trials failed: more of them would be useless. */
 static clade_status check_failures(const clade_study *study)
 {
     enum { patience = 5 };
@@ -126,7 +128,7 @@ static clade_status check_failures(const clade_study *study)
                       failed, last ? last : "no reason is recorded");
 }
 
-/* Puts a trial that is done under way again. */
+/* Marks a trial that is done as unfinished again. */
 static clade_status reopen(clade_study *study, size_t i, clade_study_job *job)
 {
     clade_record *r = study->record[i];
@@ -140,7 +142,7 @@ static clade_status reopen(clade_study *study, size_t i, clade_study_job *job)
     return job->lock < 0 ? CLADE_OK : clade_record_write(study, r);
 }
 
-/* One look at the study, which is locked. *again: look once more. */
+/* Decides once, with the study locked. *again: decide again. */
 static clade_status decide(clade_study *study, size_t trials, clade_study_job *job, bool *again)
 {
     bool others, failed = false;
@@ -191,7 +193,7 @@ clade_status clade_study_next(clade_study *study, size_t trials, clade_study_job
         status = decide(study, trials, out, &again);
     }
     if (!status) status = clade_study_update(study);
-    /* what ended the last trial may have been killed before it wrote this */
+    /* the process that ended the last trial may have been killed before it wrote this */
     if (!status && out->todo == CLADE_STUDY_END) status = clade_study_write_best(study);
     clade_study_unlock(lock);
     return status;
