@@ -1,16 +1,16 @@
-/* Which column of a list of labels is which. */
+/* Finds the role of each column in a list of labels. */
 #include "data/label_columns.h"
 
 #include <string.h>
 #include <strings.h>
 
-/* What columns of files are called. */
+/* Names of columns of files. */
 static const char *const files[] = {"file",     "filename",  "file_name",  "filenames",  "files",
                                     "filepath", "filepaths", "file_path",  "path",       "paths",
                                     "image",    "image_id",  "image_name", "image_path", "img",
                                     "id",       NULL};
 
-/* The column that has the first of these names that is there; `count`: none. */
+/* Returns the column with the first of these names that exists; `count`: none. */
 static size_t find_column(char *const *fields, size_t count, const char *const *names)
 {
     for (; *names; names++)

@@ -1,4 +1,4 @@
-/* What a list of labels seems to be for. */
+/* Guesses the task that a list of labels is for. */
 #include <clade/inspect.h>
 
 #include "data/label_list.h"
@@ -29,7 +29,7 @@ static clade_task task_of_labels(const clade_label_list *list)
     return CLADE_TASK_CLASS;
 }
 
-/* Has a file two labels, or each label a column? */
+/* Returns whether a file has two labels, or each label a column. */
 static bool has_several(const clade_label_list *list)
 {
     bool found = clade_label_list_columns(list) > 0;
@@ -55,14 +55,14 @@ clade_status clade_labels_guess(const char *labels, const char *columns, clade_t
     options.numbers = false;
     status = clade_label_list_read(labels, &options, &list);
     if (!status) *out = task_of_labels(list);
-    if (status && status != CLADE_EIO) { /* as where a file has two labels */
+    if (status && status != CLADE_EIO) { /* for example if a file has two labels */
         options.several = true;
         status = clade_label_list_read(labels, &options, &list);
         *out = CLADE_TASK_MULTI_LABEL;
         options.several = false;
         if (status || !has_several(list)) {
             clade_label_list_destroy(&list);
-            status = clade_label_list_read(labels, &options, &list); /* says what is wrong */
+            status = clade_label_list_read(labels, &options, &list); /* gives the error */
         }
     }
     clade_label_list_destroy(&list);

@@ -1,4 +1,4 @@
-/* Where the classes may stand, for messages that miss them. */
+/* Hints on where the classes could come from, for error messages. */
 #define _GNU_SOURCE
 #include "data/layout.h"
 

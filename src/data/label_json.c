@@ -1,4 +1,4 @@
-/* Lists of labels in JSON, which become tables. */
+/* Converts lists of labels in JSON to tables. */
 #define _GNU_SOURCE
 #include "data/label_json.h"
 
@@ -13,7 +13,7 @@ typedef struct table_writer {
     const char *path;
     size_t entries;
     bool several; /* labels of a file */
-    bool numbers; /* what is no number is named */
+    bool numbers; /* values that are not numbers are reported */
     size_t odd;   /* the first entry with a label that is neither text nor number; 0: none */
 } table_writer;
 
@@ -33,7 +33,7 @@ static void put_field(table_writer *w, const char *text, char end)
     fputc(end, w->to);
 }
 
-/* A text, or a number as it is written; what is neither is nothing, unless numbers are expected. */
+/* Returns a text, or a number as written; anything else only if numbers are expected. */
 static const char *text_of(const table_writer *w, const cJSON *value, char number[64])
 {
     number[0] = 0;
@@ -128,7 +128,7 @@ static int by_id(const void *a, const void *b)
     return compare_ids(((const coco_name *)a)->id, ((const coco_name *)b)->id);
 }
 
-/* What the objects of `array` are called, by their ids. */
+/* Reads the names of the objects of `array`, by their ids. */
 static clade_status read_names(const table_writer *w, const cJSON *array, const char *key,
                                coco_name **names, size_t *count)
 {
@@ -157,7 +157,7 @@ static const char *find_name(const coco_name *names, size_t count, const cJSON *
     return found ? found->name : NULL;
 }
 
-/* An annotation's label; several of an image are not cut at anything within. */
+/* Writes an annotation's label; if an image has several, they are not split further. */
 static void put_annotation(table_writer *w, const char *file, const char *label)
 {
     put_field(w, file, ',');
@@ -205,7 +205,7 @@ static bool is_coco(const cJSON *map)
            cJSON_IsArray(cJSON_GetObjectItem(map, "categories"));
 }
 
-/* The document: a value, or an array of those that follow one another (JSON lines). */
+/* Parses the document: a value, or an array of consecutive values (JSON lines). */
 static clade_status parse(const char *text, size_t size, const char *path, cJSON **out)
 {
     const char *at = text, *end = text + size;

@@ -1,4 +1,4 @@
-/* Classes of files by a list. */
+/* Labels of files from a list. */
 #define _GNU_SOURCE
 #include "data/label_list.h"
 
@@ -20,8 +20,8 @@
 static const uint64_t most_bytes = UINT64_C(256) << 20;
 
 struct clade_label_list {
-    char *text;  /* of the table, cut into fields */
-    char *place; /* what stands before a row's number in messages */
+    char *text;  /* the table's text, split into fields in place */
+    char *place; /* the text before a row's number in messages */
     clade_label_row *rows;
     size_t count, room;
     bool splits, weighs;
@@ -37,7 +37,7 @@ struct clade_label_list {
 
 /* ---- looking up ---- */
 
-/* A name without folders and ending. */
+/* Returns a name without folders and extension. */
 static const char *stem_of(const char *name, size_t *length)
 {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
@@ -62,8 +62,8 @@ static int by_stem(const void *a, const void *b)
     return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-/* Is the shorter of two names the end of the other, folder by folder? The row's may lack an
- * ending. */
+/* Returns whether the shorter of two names is the end of the other, folder by folder. The row's may
+ * lack an extension. */
 static bool is_same_file(const char *row, const char *name)
 {
     size_t n = strlen(row), m = strlen(name), stem;
@@ -74,8 +74,8 @@ static bool is_same_file(const char *row, const char *name)
     return n == m || (n > m ? row[n - m - 1] : name[m - n - 1]) == '/';
 }
 
-/* Is a row of so many bytes nearer to the name than the best so far? Rows that are an end of the
- * name, or it, go before those with more folders, which may be another file's. */
+/* Returns whether a row of this length is nearer to the name than the best so far. Rows that equal
+ * the name or its end come before those with more folders, which may be another file's. */
 static bool is_nearer(size_t bytes, size_t best, size_t name)
 {
     return best > name ? bytes < best : bytes <= name && bytes > best;
@@ -149,7 +149,7 @@ static clade_status append_row(clade_label_list *list, const clade_label_row *ro
     return CLADE_OK;
 }
 
-/* Rows of the classes whose columns have a 1. */
+/* Adds a row for each class whose column has a 1. */
 static clade_status add_marked(clade_label_list *list, char *const *fields,
                                const clade_label_columns *c, clade_label_row row)
 {
@@ -179,7 +179,7 @@ static clade_status read_weight(const clade_label_list *list, const char *text, 
                       list->place, line, text);
 }
 
-/* Reads the numbers of a row behind those of the rows before. */
+/* Appends the numbers of a row to those of earlier rows. */
 static clade_status read_numbers(clade_label_list *list, char *const *fields,
                                  const clade_label_columns *c, clade_label_row *row)
 {
@@ -237,7 +237,7 @@ static clade_status keep_columns(clade_label_list *list, const clade_label_colum
     return CLADE_OK;
 }
 
-/* The fields of the next row, without the blanks around them, as in "a.jpg, cat". */
+/* Gives the fields of the next row, without blanks around them, as in "a.jpg, cat". */
 static clade_status next_row(clade_table *r, char **fields, size_t *count, size_t *line)
 {
     clade_status status = clade_table_next(r, fields, count, line);
@@ -285,7 +285,7 @@ static clade_status read_rows(clade_label_list *list, clade_table *r,
     return status;
 }
 
-/* What stands between the labels of a field: the first of these that is in any of them. */
+/* Returns the separator of labels within a field: the first of these that any field contains. */
 static const char *find_label_separator(const clade_label_list *list)
 {
     static const char *const separators[] = {CLADE_LABEL_END, "|", ";", ",", " \t\r\n"};
@@ -295,7 +295,7 @@ static const char *find_label_separator(const clade_label_list *list)
     return separators[4];
 }
 
-/* Makes a row of each label of a field, and one without a label of each file. */
+/* Makes a row for each label of a field, and one without a label for each file. */
 static clade_status split_labels(clade_label_list *list)
 {
     const char *separator = find_label_separator(list);
@@ -318,7 +318,7 @@ static clade_status split_labels(clade_label_list *list)
     return status;
 }
 
-/* All rows of a file say the same split and the same weight. */
+/* Checks that all rows of a file have the same split and the same weight. */
 static clade_status check_repeated(const clade_label_list *list)
 {
     for (size_t i = 1; i < list->count; i++) {
@@ -338,7 +338,7 @@ static clade_status check_repeated(const clade_label_list *list)
     return CLADE_OK;
 }
 
-/* Do two rows say the same of a file? */
+/* Returns whether two rows say the same about a file. */
 static bool is_same(const clade_label_list *list, const clade_label_row *a,
                     const clade_label_row *b)
 {
@@ -349,7 +349,7 @@ static bool is_same(const clade_label_list *list, const clade_label_row *a,
     return !strcmp(a->label, b->label);
 }
 
-/* A file that is listed twice has one class, or the same numbers, and then one row. */
+/* Checks that a file listed twice has one class, or the same numbers, and keeps one row. */
 static clade_status drop_repeated(clade_label_list *list)
 {
     size_t n = 0;
@@ -375,7 +375,7 @@ static clade_status drop_repeated(clade_label_list *list)
     return CLADE_OK;
 }
 
-/* Reads list->text of `size` bytes, which is a table or becomes one. */
+/* Reads list->text of `size` bytes, which is a table or is converted to one. */
 static clade_status read_text(clade_label_list *list, size_t size, const char *path,
                               const clade_label_options *options)
 {

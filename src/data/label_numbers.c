@@ -1,4 +1,4 @@
-/* Numbers in a list of labels: reading one, and what float32 loses of a column. */
+/* Numbers in a list of labels: parsing one, and what float32 loses of a column. */
 #include "data/label_numbers.h"
 
 #include "base/locale.h"

@@ -1,4 +1,4 @@
-/* Classes in the names of files, found by a regular expression. */
+/* Classes found in file names by a regular expression. */
 #define _GNU_SOURCE
 #include "data/label_pattern.h"
 
@@ -11,26 +11,26 @@ enum { most_groups = 16, most_parts = 4096 };
 
 struct clade_label_pattern {
     regex_t regex;
-    size_t group; /* that is the class */
-    bool whole;   /* of the whole name, not of what is behind its last '/' */
+    size_t group; /* the group of the class */
+    bool whole;   /* match the whole name, not just the part after its last '/' */
 };
 
 enum { digit_bytes = sizeof "[0-9]" - 1 };
 
-/* How long a pattern is with its repeats {…} written out, as the C library does, which takes
- * minutes and gigabytes for some of them in each other. */
+/* The length of a pattern with its repeats {…} written out, as the C library does; for some nested
+ * repeats that takes minutes and gigabytes. */
 typedef struct written_out {
     size_t parts[most_groups + 1]; /* of each open group, the innermost last */
-    bool repeats[most_groups + 1]; /* has it any {…} in it? */
-    size_t depth, last;            /* `last`: what a repeat would repeat, */
-    bool last_repeats;             /* which has one in it, */
-    bool nested;                   /* or any did */
+    bool repeats[most_groups + 1]; /* whether it contains a {…} */
+    size_t depth, last;            /* `last`: length of what a repeat would repeat */
+    bool last_repeats;             /* whether that contains a repeat */
+    bool nested;                   /* whether any did */
 } written_out;
 
-/* A letter, or what stands for one; a group begins or ends. */
+/* Counts a letter or its equivalent, or the beginning or end of a group. */
 static void count_part(written_out *w, char c)
 {
-    if (strchr("*+?", c)) return; /* `last` is repeated all the same */
+    if (strchr("*+?", c)) return; /* a repeat after it still repeats `last` */
     if (c == '(' && w->depth < most_groups) {
         w->parts[++w->depth] = 0;
         w->repeats[w->depth] = false;
@@ -43,7 +43,7 @@ static void count_part(written_out *w, char c)
     if (w->last_repeats) w->repeats[w->depth] = true;
 }
 
-/* How many bytes {N}, {M,} or {M,N} takes; 0: it is none. */
+/* Returns the length of {N}, {M,} or {M,N}; 0: it is none. */
 static size_t count_repeats(written_out *w, const char *brace)
 {
     const size_t n = 1 + strspn(brace + 1, "0123456789,");
@@ -63,7 +63,7 @@ static size_t count_repeats(written_out *w, const char *brace)
     return n + 1;
 }
 
-/* Copies a pattern without what POSIX does not know: the name of its named group, (?<class>…) or
+/* Copies a pattern without what POSIX does not support: the name of its named group, (?<class>…) or
  * (?P<class>…), and \d. *group is the named group's number, or 1. */
 static clade_status take_group(const char *text, char *out, size_t *group, size_t *groups)
 {

@@ -38,17 +38,17 @@ static const clade_folder *lookup(const clade_folders *in, const char *name, siz
     return in->count ? bsearch(&key, in->items, in->count, sizeof *in->items, by_name) : NULL;
 }
 
-/* What says an image's class, if folders do not: one of them at most. */
+/* What gives an image's class if folders do not: at most one of these. */
 typedef struct labeller {
     clade_label_pattern *pattern;
     clade_label_list *list;
-    bool several; /* labels of an image, by the list */
-    bool numbers; /* likewise; the classes are the list's columns */
+    bool several; /* the list gives several labels per image */
+    bool numbers; /* it gives numbers; the classes are its columns */
 } labeller;
 
 static bool has_labels(const labeller *by) { return by->pattern || by->list; }
 
-/* NULL: none, for the reason *why. */
+/* Returns an image's label; NULL: none, for the reason *why. */
 static const char *label_of(const labeller *by, const char *name, size_t *length, const char **why)
 {
     *why = "the label pattern finds no class in its name";
@@ -59,7 +59,7 @@ static const char *label_of(const labeller *by, const char *name, size_t *length
     return *length ? row->label : NULL;
 }
 
-/* Adds the classes of an image of which the list says several. */
+/* Adds the classes of an image for which the list gives several. */
 static bool take_labels(const labeller *by, const char *name, clade_folders *out)
 {
     const clade_label_row *row = clade_label_list_find(by->list, name);
@@ -69,7 +69,7 @@ static bool take_labels(const labeller *by, const char *name, clade_folders *out
     return good;
 }
 
-/* The classes of a split, sorted by name; there may be none. */
+/* Lists the classes of a split, sorted by name; there may be none. */
 static clade_status list_classes(const clade_split_root *at, const labeller *by, clade_folders *out)
 {
     clade_status status = CLADE_OK;
@@ -103,7 +103,7 @@ static clade_status fail_without_classes(const clade_split_root *at, const label
                       at->source->path, at->prefix, clade_label_hint(at->source, hint));
 }
 
-/* The classes that are expected: labels in the order given, sorted by name. */
+/* Lists the expected classes: labels in the given order, sorted by name. */
 static clade_status list_known(const clade_data_options *options, clade_folders *out)
 {
     for (size_t i = 0; i < options->class_count; i++) {
@@ -116,8 +116,8 @@ static clade_status list_known(const clade_data_options *options, clade_folders 
     return CLADE_OK;
 }
 
-/* A split has no other classes than `all`, and unless `some` will do, all of these. `first` says
- * where these come from. */
+/* Checks that a split has no classes other than `all` and, unless `some` suffice, all of these.
+ * `first` says where these come from. */
 static clade_status compare_classes(const clade_folders *all, const char *first,
                                     const clade_split_root *at, const clade_folders *in, bool some)
 {
@@ -147,7 +147,8 @@ static clade_status compare_classes(const clade_folders *all, const char *first,
                       extra->name, at->source->path, at->prefix, first);
 }
 
-/* The class of an image, whose name within its split is `rest`; NULL: none, for the reason *why. */
+/* Returns the class of an image, whose name within its split is `rest`; NULL: none, for the reason
+ * *why. */
 static const clade_folder *class_of(const clade_folders *classes, const char *rest,
                                     const labeller *by, const char **why)
 {
@@ -164,8 +165,8 @@ static const clade_folder *class_of(const clade_folders *classes, const char *re
     return name ? lookup(classes, name, length) : NULL;
 }
 
-/* The numbers of a row in the order of the targets, which are called as the list's columns, unless
- * there is one alone. */
+/* Reads the numbers of a row in the order of the targets, which have the names of the list's
+ * columns, unless there is only one. */
 static void read_targets(const clade_label_list *list, const clade_label_row *row,
                          const clade_folders *targets, float *out)
 {
@@ -177,7 +178,7 @@ static void read_targets(const clade_label_list *list, const clade_label_row *ro
     }
 }
 
-/* Sets the bit of each class that the list says of an image. */
+/* Sets the bit of each class that the list gives for an image. */
 static void read_set(const clade_label_list *list, const clade_label_row *row,
                      const clade_folders *classes, uint8_t *set)
 {
@@ -187,8 +188,8 @@ static void read_set(const clade_label_list *list, const clade_label_row *row,
     }
 }
 
-/* Adds an image to the split and the class that its name says, or lists it as skipped. `set` is
- * room for its classes, where it may have several, `numbers` for its targets. */
+/* Adds an image to the split and the class that its name gives, or lists it as skipped. `set` has
+ * room for its classes, if it may have several, `numbers` for its targets. */
 static clade_status assign_image(clade_dataset *dataset, clade_source *source, clade_entry *entry,
                                  const clade_split_root roots[CLADE_SPLITS],
                                  const clade_folders *classes, const labeller *by, uint8_t *set,
@@ -224,7 +225,7 @@ static clade_status assign_image(clade_dataset *dataset, clade_source *source, c
     return clade_dataset_skip(dataset, entry->name, why);
 }
 
-/* Is an entry the list of labels itself, among the images? */
+/* Returns whether an entry is the list of labels itself, among the images. */
 static bool is_list(const clade_source *source, const clade_entry *entry, const char *labels)
 {
     struct stat a, b;
@@ -235,7 +236,7 @@ static bool is_list(const clade_source *source, const clade_entry *entry, const 
            a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* Gives every image of a source its split and class, and lists the rest as skipped. */
+/* Assigns every image of a source its split and class, and lists the rest as skipped. */
 static clade_status assign(clade_dataset *dataset, clade_source *source,
                            const clade_split_root roots[CLADE_SPLITS], const clade_folders *classes,
                            const labeller *by, const char *labels)
@@ -264,7 +265,7 @@ static clade_status assign(clade_dataset *dataset, clade_source *source,
     return status;
 }
 
-/* Images of a split in the order of their classes, then of their names. */
+/* Sorts images of a split by class, then by name. */
 static int by_label(const void *a, const void *b)
 {
     const clade_image *x = a, *y = b;
@@ -272,7 +273,7 @@ static int by_label(const void *a, const void *b)
     return strcmp(x->key, y->key);
 }
 
-/* Where all names are numbers: labels in the order of these. */
+/* If all names are numbers, labels classes in numerical order. */
 static void order_by_numbers(clade_folders *classes)
 {
     CLADE_PLAIN_NUMBERS;
@@ -294,9 +295,10 @@ static void order_by_numbers(clade_folders *classes)
     free(value);
 }
 
-/* The classes of all splits: those that are expected, or those of the first split. Only the test
- * split, on which nothing is trained, may lack some of the latter, and where images have several
- * labels the validation split. By a list or pattern it may lack all: Kaggle's have no labels. */
+/* Finds the classes of all splits: the expected ones, or those of the first split. Of the latter,
+ * only the test split may lack some, since nothing is trained on it; with several labels per image,
+ * also the validation split. With a list or pattern the test split may lack all: Kaggle's have no
+ * labels. */
 static clade_status find_classes(const clade_data_options *options,
                                  const clade_split_root roots[CLADE_SPLITS], const labeller *by,
                                  clade_folders *classes)
@@ -332,8 +334,8 @@ static clade_status find_classes(const clade_data_options *options,
                       folders ? ")" : "");
 }
 
-/* The targets: those that are expected, each of which is a column of the list, or all of these. One
- * alone goes by any name. */
+/* Finds the targets: the expected ones, each a column of the list, or else all columns. A single
+ * target may have any name. */
 static clade_status find_targets(const clade_data_options *options, const labeller *by,
                                  clade_folders *targets)
 {
@@ -376,7 +378,7 @@ static clade_status add_classes(clade_dataset *dataset, const clade_folders *cla
     return status;
 }
 
-/* Opens what says the classes, and finds the splits: by a list, or by folders. */
+/* Opens the source of the classes, and finds the splits: by a list, or by folders. */
 static clade_status find_splits(clade_dataset *dataset, const clade_data_options *options,
                                 labeller *by, clade_split_root roots[CLADE_SPLITS])
 {
@@ -420,7 +422,7 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
     return roots[0].prefix ? CLADE_OK : out_of_memory();
 }
 
-/* Lists the rows for which there is no image. */
+/* Lists the rows without an image as skipped. */
 static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *list)
 {
     clade_status status = CLADE_OK;
@@ -436,7 +438,7 @@ static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *li
     return status;
 }
 
-/* Lists the columns of 0 and 1 that no image has a 1 in. */
+/* Lists the columns of 0 and 1 in which no image has a 1 as skipped. */
 static clade_status skip_columns(clade_dataset *dataset, const char *path,
                                  const clade_label_list *list, const clade_folders *classes)
 {
@@ -451,7 +453,7 @@ static clade_status skip_columns(clade_dataset *dataset, const char *path,
     return status;
 }
 
-/* Tells that a column of weights is no target, where it might be meant as one. */
+/* Reports that a column of weights is not a target, if it might be meant as one. */
 static clade_status skip_weight(clade_dataset *dataset, const char *path,
                                 const clade_label_list *list)
 {

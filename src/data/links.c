@@ -1,4 +1,4 @@
-/* Hard links of an archive: each becomes a file of its own, with a copy of the content. */
+/* Hard links in an archive: each becomes a separate file with a copy of the content. */
 #include "data/source.h"
 
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static int by_name_place(const void *a, const void *b)
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* The last file of that name before `place`, as if the archive were unpacked; NULL: none. */
+/* Returns the last file of that name before `place`, as if the archive were unpacked; NULL:
+ * none. */
 static const clade_entry *find(clade_entry *const *sorted, size_t count, const char *name,
                                size_t place)
 {

@@ -1,5 +1,5 @@
-/* Going through a whole data set in parallel: decoding it into the cache as far as that goes, or
- * only reading it for the digests of its images. */
+/* Processing a whole data set in parallel: decoding it into the cache as far as it fits, or only
+ * reading it for the digests of its images. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -12,13 +12,13 @@
 typedef struct load_job {
     clade_dataset *dataset;
     clade_decoder *decoders; /* one per thread, */
-    uint8_t *workspace;      /* as well as one image for what has no room in the cache; NULL:
-                              * nothing is decoded */
+    uint8_t *workspace;      /* and one image that does not fit the cache; NULL: nothing is
+                              * decoded */
     size_t total;
     atomic_bool stop;          /* cancelled */
-    atomic_size_t first_error; /* the lowest image, in the order of the splits, with an error that
-                                * ends the work */
-    pthread_mutex_t mutex;     /* of all below */
+    atomic_size_t first_error; /* the lowest image, in the order of the splits, with a fatal
+                                * error */
+    pthread_mutex_t mutex;     /* protects what follows */
     clade_status status;       /* that error's, */
     char *text;                /* and what it says, malloc'ed; NULL when even that failed */
     size_t done;
@@ -43,7 +43,8 @@ static void load_one(void *user, size_t at, int thread)
 {
     load_job *j = user;
     clade_dataset *dataset = j->dataset;
-    /* every image before the first error is decoded, so that it is the first for any threads */
+    /* every image before the first error is decoded, so that it is the first for any number of
+     * threads */
     if (atomic_load_explicit(&j->stop, memory_order_relaxed) || at > atomic_load(&j->first_error))
         return;
     size_t i = at;
@@ -75,7 +76,7 @@ static clade_status finish(const load_job *j)
     return CLADE_OK;
 }
 
-/* Goes through the first `splits` of them. */
+/* Processes the first `splits` of the splits. */
 static clade_status run(clade_dataset *dataset, int splits, bool decode,
                         bool (*progress)(void *user, size_t done, size_t total), void *user)
 {

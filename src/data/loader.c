@@ -1,11 +1,11 @@
-/* Batches of a split, in a ring of slots made once. While images are to be decoded, background
- * threads take them one by one in the epoch's order, some batches ahead of the caller, who helps
- * when his own batch is not ready. Once all lie decoded in the data set's cache, a batch is but a
- * list of places in it: the caller makes it, and no other thread wakes. What a batch holds depends
- * on (seed, epoch, batch) alone, so any thread may fill any part of it.
+/* Batches of a split, in a ring of slots allocated once. While images need decoding, background
+ * threads take them one by one in the epoch's order, a few batches ahead of the caller, which helps
+ * when its own batch is not ready. Once all images are in the data set's cache, a batch is just a
+ * list of positions in it: the caller makes it, and no other thread wakes. The contents of a batch
+ * depend only on (seed, epoch, batch), so that any thread may fill any part of it.
  *
- * Batches are cut from the images that were listed, and damaged ones left out of theirs: it makes
- * no difference when the damage was found. */
+ * Batches are cut from the listed images, and damaged ones are left out of theirs, so that it does
+ * not matter when the damage is found. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -17,14 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ahead = 2 }; /* batches that are ready or under way, besides the one in use */
-/* numbers of an image in `steps` and `erase` */
+enum { ahead = 2 }; /* batches that are ready or in progress, besides the one in use */
+/* numbers per image in `steps` and `erase` */
 enum { steps_of_one = 2 * CLADE_ADJUST_STEPS, erase_of_one = 4 * CLADE_ERASE_RECTANGLES };
 
 typedef struct slot {
     int32_t count, left;    /* images of the batch, and those of them still to be filled in */
     const uint8_t **pixels; /* each image's; NULL: not asked for */
-    uint8_t *spare;         /* for those that have no place in the cache; NULL: all have one */
+    uint8_t *spare;         /* for those without a place in the cache; NULL: all have one */
     int32_t *index;         /* -1: left out */
     int32_t *label;
     float *weight;
@@ -43,7 +43,7 @@ struct clade_loader {
     size_t count, batches; /* images that were listed, and batches of an epoch */
     int32_t hwc[3];
     size_t chains;  /* of an image */
-    int32_t *place; /* where a listed image is now; -1: it was dropped */
+    int32_t *place; /* the current position of a listed image; -1: it was dropped */
     int32_t *order; /* the epoch's permutation of the listed images */
     slot *slots;
     size_t slot_count;
@@ -52,11 +52,11 @@ struct clade_loader {
     bool direct;           /* nothing to decode in this epoch */
     clade_decoder decoder; /* the caller's */
 
-    pthread_mutex_t mutex; /* of all below */
+    pthread_mutex_t mutex; /* protects what follows */
     pthread_cond_t work, ready;
     uint64_t epoch;
-    size_t taken;    /* the next image, in the epoch's order, that a thread takes up */
-    size_t released; /* batches before it have been used: their slots are free */
+    size_t taken;    /* the next image, in the epoch's order, for a thread to take */
+    size_t released; /* earlier batches have been used: their slots are free */
     size_t next;     /* the next batch for the caller */
     int busy;        /* threads that are filling */
     bool running, restart, stop;
@@ -80,7 +80,7 @@ static slot *slot_of(clade_loader *loader, size_t batch)
     return &loader->slots[batch % loader->slot_count];
 }
 
-/* Makes the slot one of this batch, with nothing in it yet. */
+/* Assigns the slot to this batch, empty. */
 static void assign(clade_loader *loader, size_t batch)
 {
     size_t size = (size_t)loader->options.batch;
@@ -91,8 +91,8 @@ static void assign(clade_loader *loader, size_t batch)
     s->status = CLADE_OK;
 }
 
-/* Image i of a slot, which is image `place` of the epoch. Runs without the mutex: order, epoch
- * and the slot's count do not change while a thread is busy. */
+/* Fills image i of a slot, which is image `place` of the epoch. Runs without the mutex: order,
+ * epoch and the slot's count do not change while a thread is busy. */
 static clade_status fill(clade_loader *loader, slot *s, int32_t i, size_t place,
                          clade_decoder *decoder)
 {
@@ -133,7 +133,7 @@ static void move_adjustments(slot *s, size_t from, size_t to)
            erase_of_one * sizeof *s->erase);
 }
 
-/* Moves up what comes after images that are left out. */
+/* Moves images up over those that are left out. */
 static void close_gaps(slot *s, size_t chains)
 {
     int32_t kept = 0;
@@ -155,7 +155,8 @@ static void close_gaps(slot *s, size_t chains)
     s->count = kept;
 }
 
-/* Is there an image to take up, of a batch before `end`? With the mutex, as what follows. */
+/* Returns whether there is an image to take, of a batch before `end`. Needs the mutex, as do the
+ * next functions. */
 static bool has_work(const clade_loader *loader, size_t end)
 {
     return loader->running && !loader->restart && !loader->direct &&
@@ -230,7 +231,7 @@ static bool make_slots(clade_loader *loader)
     return true;
 }
 
-/* Is there nothing to decode any more? */
+/* Returns whether there is nothing left to decode. */
 static bool is_direct(const clade_loader_options *o)
 {
     return !o->pixels || clade_dataset_is_cached(o->dataset, o->split);
@@ -353,8 +354,8 @@ clade_status clade_loader_start(clade_loader *loader, uint64_t epoch, size_t fir
     return CLADE_OK;
 }
 
-/* Waits for the next batch, giving back the one before; *out is NULL at the epoch's end. With the
- * mutex. */
+/* Waits for the next batch, and releases the previous one; *out is NULL at the epoch's end. Needs
+ * the mutex. */
 static void advance(clade_loader *loader, slot **out)
 {
     *out = NULL;
@@ -377,7 +378,7 @@ static void advance(clade_loader *loader, slot **out)
     close_gaps(s, loader->chains);
 }
 
-/* The labels of a batch that is mixed, each image with the one before it: those with the larger
+/* Gives the labels of a mixed batch, each image mixed with the one before it: those with the larger
  * share become its labels, with their weights. */
 static void mix_labels(const slot *s, clade_mix *mix)
 {

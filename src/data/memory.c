@@ -1,4 +1,4 @@
-/* How much memory there is to use. */
+/* The amount of memory available. */
 #define _GNU_SOURCE
 #include "data/source.h"
 
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The first number in a file, or `otherwise`. */
+/* Returns the first number in a file, or `otherwise`. */
 static uint64_t read_number(const char *path, uint64_t otherwise)
 {
     FILE *file = fopen(path, "re");

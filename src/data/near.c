@@ -1,6 +1,6 @@
-/* Finding near duplicates: multi-index hashing. A hash is cut into four parts of 16 bits. Two
- * hashes at most d apart are at most d/4 apart in one of the parts at least, so it is enough to
- * look, for each part, at those whose part is that near. */
+/* Finding near duplicates by multi-index hashing. A hash is divided into four parts of 16 bits. If
+ * two hashes differ in at most d bits, at least one of the parts differs in at most d/4, so that it
+ * suffices to search, for each part, the hashes with a similar part. */
 #include "data/perceptual_hash.h"
 
 #include <stdatomic.h>
@@ -16,7 +16,7 @@ typedef struct index_of {
     uint64_t *hashes[parts];
 } index_of;
 
-/* What a run of looks found. */
+/* The pairs found for a run of looks. */
 typedef struct list {
     clade_near *items;
     size_t count, room;
@@ -72,7 +72,7 @@ static clade_status make_masks(search *s)
     return CLADE_OK;
 }
 
-/* Has an earlier part led to this pair already? */
+/* Returns whether an earlier part led to this pair already. */
 static bool was_seen(const search *s, uint64_t difference, int part)
 {
     for (int p = 0; p < part; p++)
@@ -96,7 +96,7 @@ static bool keep(search *s, list *l, clade_near pair)
     return true;
 }
 
-/* The looks before b that are like it. */
+/* Finds the looks before b that are similar to it. */
 static void find_for(search *s, size_t b, list *l)
 {
     const clade_look *look = &s->looks[b];
@@ -135,7 +135,7 @@ static void find_some(void *user, size_t i, int thread)
     for (size_t b = i * together; b < last; b++) find_for(s, b, &s->lists[i]);
 }
 
-/* Joins the lists in their order. */
+/* Joins the lists in order. */
 static clade_status join(const search *s, size_t lists, clade_near **out, size_t *count)
 {
     size_t total = 0;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A binary set goes by its own files; whatever else lies there is only listed. */
+/* A binary set consists of its own files; all others are listed as skipped. */
 static clade_status skip_others(clade_dataset *dataset, const clade_source *source, bool binary)
 {
     clade_status status = CLADE_OK;
@@ -28,7 +28,7 @@ static clade_status skip_others(clade_dataset *dataset, const clade_source *sour
     return status;
 }
 
-/* What was listed must be there; what is not is no damage, and can be mended. */
+/* Listed files must exist; a missing one is not damage, and can be restored. */
 static clade_status check_readable(const clade_source *source)
 {
     for (size_t i = 0; i < source->count; i++)
@@ -94,8 +94,8 @@ static clade_status size_of_first(clade_dataset *dataset)
     return status;
 }
 
-/* What tells whether a run that goes on has the images that it had: the same whether they are read
- * from a folder or an archive. */
+/* Computes an identity by which a resumed run recognises its images: the same whether they are in a
+ * folder or an archive. */
 static void identify(clade_dataset *dataset)
 {
     clade_sha256 hash;
@@ -124,8 +124,8 @@ static void identify(clade_dataset *dataset)
     clade_sha256_end(&hash, dataset->identity);
 }
 
-/* Gives the images what is known of each however many are dropped later, and counts the files that
- * are damaged from the start. */
+/* Sets what stays known of each image however many are dropped later, and counts the files that are
+ * damaged from the start. */
 static clade_status settle(clade_dataset *dataset)
 {
     dataset->damaged = calloc(1, sizeof *dataset->damaged);
@@ -169,7 +169,7 @@ static clade_status check_options(const clade_data_options *options)
     return CLADE_OK;
 }
 
-/* Rather now than when a model with these names is saved: its files hold UTF-8 alone. */
+/* Checks names now rather than when a model with them is saved: its files contain only UTF-8. */
 static clade_status check_names(const clade_dataset *dataset)
 {
     uint32_t code;
