@@ -1,5 +1,5 @@
-/* The next settings by expected improvement of a Gaussian process. Integers and choices are seen at
- * their rounded values by the covariance (Garrido-Merchán and Hernández-Lobato 2020). */
+/* Suggests settings by expected improvement of a Gaussian process. The covariance sees integers and
+ * choices at their rounded values (Garrido-Merchán and Hernández-Lobato 2020). */
 #include "search/minimize.h"
 #include "search/search.h"
 #include "search/warp.h"
@@ -12,7 +12,7 @@ enum { most = CLADE_MAX_TUNABLES };
 
 /* --- the process of the trials --- */
 
-/* A done trial's objective, low is good. */
+/* Returns a done trial's objective, where low is good. */
 static double value_of(const clade_history *h, const clade_trial *t)
 {
     return h->options->maximize ? -t->objective : t->objective;
@@ -85,13 +85,13 @@ clade_status clade_search_fit(const clade_history *h, bool *nominal, size_t room
 typedef struct climber {
     const clade_history *h;
     const clade_gp *gp;
-    double best;       /* the least mean at a trial */
-    size_t free_count; /* coordinates that climb, the rest stay */
+    double best;       /* the lowest mean at a trial */
+    size_t free_count; /* coordinates that climb; the rest are fixed */
     size_t free[most];
     double unit[most];
 } climber;
 
-/* log(φ(z) + zΦ(z)), and its ratios to Φ and φ. */
+/* Returns log(φ(z) + zΦ(z)), and gives its ratios to Φ and φ. */
 static double log_gain(double z, double *cdf_ratio, double *pdf_ratio)
 {
     static const double log_root = 0.91893853320467274; /* log √2π */
@@ -110,7 +110,8 @@ static double log_gain(double z, double *cdf_ratio, double *pdf_ratio)
     return log_pdf + log(tail);
 }
 
-/* −log of the expected improvement at a point of the cube, and its gradient unless NULL. */
+/* Returns −log of the expected improvement at a point of the cube, and gives its gradient unless
+ * NULL. */
 static double regret(const climber *c, const double *unit, double *gradient)
 {
     double mean, deviation, mean_dx[most], deviation_dx[most], cdf, pdf;
@@ -141,7 +142,7 @@ static double regret_of_values(const climber *c, const double *values)
     return regret(c, unit, NULL);
 }
 
-/* Moves the continuous coordinates downhill. */
+/* Minimises over the continuous coordinates. */
 static double slide(climber *c, double *values)
 {
     static const double zeros[most];
@@ -162,8 +163,8 @@ static double slide(climber *c, double *values)
     return regret_of_values(c, values);
 }
 
-/* Takes values[i] to another level if that is better and not tried; what loses or gains a meaning
- * by it is set anew. */
+/* Moves values[i] to another level if that is better and was not tried; parameters that become
+ * active or inactive are set anew. */
 static bool try_level(const climber *c, double *values, double *value, size_t i, size_t level)
 {
     const clade_space *space = &c->h->space;
@@ -180,7 +181,8 @@ static bool try_level(const climber *c, double *values, double *value, size_t i,
     return true;
 }
 
-/* Tries other levels of each discrete coordinate: all of a few, else in steps of 1, 2, 4, … */
+/* Tries other levels of each discrete coordinate: all if there are few, else in steps of 1, 2, 4,
+ * … */
 static bool hop(const climber *c, double *values, double *value)
 {
     enum { few = 16 };
@@ -234,7 +236,7 @@ static int by_regret(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Settings near a good trial: some coordinates moved a little or drawn anew. */
+/* Draws settings near a good trial: some coordinates are moved a little or drawn anew. */
 static void draw_near(const clade_history *h, const double *centre, clade_random *r, double *values)
 {
     const clade_space *space = &h->space;
@@ -252,7 +254,7 @@ static void draw_near(const clade_history *h, const double *centre, clade_random
     clade_space_settle(space, values);
 }
 
-/* The trial, done or under way, with the least mean, and that mean. */
+/* Returns the done or running trial with the lowest mean, and gives that mean. */
 static size_t find_best(const climber *c, double *best)
 {
     double unit[most], mean, deviation;
@@ -269,8 +271,8 @@ static size_t find_best(const climber *c, double *best)
     return found;
 }
 
-/* Trials under way take part with the mean that the process expects of them (Ginsbourger, Le Riche
- * and Carraro 2010). */
+/* Adds running trials with the mean that the process predicts for them (Ginsbourger, Le Riche and
+ * Carraro 2010). */
 static clade_status believe_running(const clade_history *h, clade_gp *gp)
 {
     bool any = false;
@@ -312,7 +314,7 @@ static clade_status maximize(climber *c, clade_suggestion *out, double *least)
         memcpy(climbed_to, all[i].values, sizeof climbed_to);
         double value = climb(c, climbed_to);
         if (clade_search_tried_near(h, climbed_to, h->options->resolution))
-            value = all[i].regret; /* the place to begin was new */
+            value = all[i].regret; /* the starting point was new */
         else
             memcpy(all[i].values, climbed_to, sizeof climbed_to);
         if (!(value < *least)) continue;

@@ -1,4 +1,4 @@
-/* Settings that are tried before anything is known, and which were tried. */
+/* Space-filling settings for the first trials, and which settings were tried. */
 #include "search/search.h"
 
 #include <math.h>
@@ -37,13 +37,13 @@ bool clade_search_tried_near(const clade_history *h, const double *values, doubl
 
 size_t clade_search_first(const clade_search_options *o)
 {
-    enum { startup = 10 }; /* of estimators */
+    enum { startup = 10 }; /* for Parzen estimators */
     if (o->first > 0) return o->first;
     if (o->method == CLADE_SEARCH_TPE) return startup;
     return o->count < 3 ? 6 : o->count > 8 ? 11 : o->count + 3;
 }
 
-/* Where trial i of n lies in one coordinate: each of n equal parts has one trial. */
+/* Returns the position of trial i of n in one coordinate: each of n equal parts has one trial. */
 static double hypercube(const clade_history *h, size_t coordinate, size_t i, size_t n)
 {
     clade_random r = clade_search_random(h, clade_search_plan, coordinate);
@@ -59,7 +59,7 @@ static double hypercube(const clade_history *h, size_t coordinate, size_t i, siz
     return ((double)order[i] + offset) / (double)n;
 }
 
-/* The value that a share of the way through all levels lies at, each with the same part. */
+/* Returns the value at a share of the way through all levels, each with an equal part. */
 static double share_of(const clade_tunable *p, double u)
 {
     size_t levels = clade_space_levels(p);
@@ -80,7 +80,7 @@ static bool start_values(const clade_history *h, double *values)
     return any;
 }
 
-/* The first settings not tried, in the order of the tree of levels. */
+/* Finds the first untried settings, in the order of the tree of levels. */
 static bool find_left(const clade_history *h, size_t i, double *values)
 {
     if (i == h->space.count) return !clade_search_tried(h, values);

@@ -1,4 +1,4 @@
-/* Two things to be good at: sorting by dominance, hypervolume, and one number for both. */
+/* Two objectives: sorting by dominance, hypervolume, and a scalar combination. */
 #include "search/search.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ static int by_objective(const void *a, const void *b)
     return (p->trial > q->trial) - (p->trial < q->trial);
 }
 
-/* The done trials in order of the objective, of equals in order of the cost; to be freed. */
+/* Returns the done trials in order of the objective, then of the cost; the caller frees them. */
 static clade_status sort_points(const clade_search_options *o, const clade_trial *trials,
                                 size_t count, front_point **out, size_t *n)
 {
@@ -66,7 +66,8 @@ clade_status clade_search_hypervolume(const clade_search_options *options,
     if (status) return status;
     double objective = options->maximize ? -worst[0] : worst[0], cost = worst[1];
     *volume = 0;
-    for (size_t i = 0; i < n; i++) { /* a slab of each that costs less than all better ones */
+    for (size_t i = 0; i < n; i++) { /* a slab for each trial that costs less than all better
+                                      * ones */
         if (!(p[i].objective < objective) || !(p[i].cost < cost)) continue;
         *volume += (objective - p[i].objective) * (cost - p[i].cost);
         cost = p[i].cost;
@@ -75,14 +76,14 @@ clade_status clade_search_hypervolume(const clade_search_options *options,
     return CLADE_OK;
 }
 
-/* Where a value lies between the best (0) and the worst (1). */
+/* Returns the position of a value between the best (0) and the worst (1). */
 static double share_of(double value, double low, double high)
 {
     return high > low ? (value - low) / (high - low) : 0;
 }
 
-/* Knowles 2006, "ParEGO", equation 2: the augmented Chebyshev norm of both, each between its best
- * and its worst so far, with a weight that is drawn for each trial. Costs above 0 are compared by
+/* Knowles 2006, "ParEGO", equation 2: the augmented Chebyshev norm of both, each scaled between its
+ * best and its worst so far, with a weight drawn for each trial. Costs above 0 are compared by
  * their logarithms. */
 void clade_search_scalarize(const clade_search_options *options, uint64_t number,
                             clade_trial *trials, size_t count)

@@ -76,7 +76,7 @@ static double difference(const clade_gp *gp, size_t i, double a, double b)
     return gp->nominal[i] ? (double)(a != b) : a - b;
 }
 
-/* The distance in length scales. */
+/* Returns the distance in length scales. */
 static double distance(const clade_gp *gp, const double *inverse, const double *a, const double *b)
 {
     double square = 0;
@@ -90,7 +90,7 @@ static double distance(const clade_gp *gp, const double *inverse, const double *
 static const double root5 = 2.23606797749978969;
 
 static double matern(double r) { return (1 + root5 * r + 5 * r * r / 3) * exp(-root5 * r); }
-/* −(dk/dr)/r, for a variance of 1. */
+/* Returns −(dk/dr)/r, for a variance of 1. */
 static double matern_slope(double r) { return 5.0 / 3 * (1 + root5 * r) * exp(-root5 * r); }
 
 static void invert_lengths(const clade_gp *gp, double *inverse)
@@ -98,8 +98,8 @@ static void invert_lengths(const clade_gp *gp, double *inverse)
     for (size_t i = 0; i < gp->d; i++) inverse[i] = exp(-gp->theta[i]);
 }
 
-/* Factors the covariance matrix of the points, with as much more on the diagonal as it takes; then
- * the best mean and the weights. False: nothing helps. */
+/* Factors the covariance matrix of the points, adding to the diagonal as needed; then computes the
+ * best mean and the weights. Returns false if nothing helps. */
 static bool factor(clade_gp *gp)
 {
     static const double ladder[] = {0, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2};
@@ -135,8 +135,8 @@ static bool factor(clade_gp *gp)
 
 /* --- fit --- */
 
-/* Normal distributions of the logarithms. Length scales grow with the root of the dimension, as
- * typical distances do (Hvarfner, Hellsten and Nardi 2024). */
+/* Priors: normal distributions of the logarithms. Length scales grow with the root of the
+ * dimension, as typical distances do (Hvarfner, Hellsten and Nardi 2024). */
 static double prior(const clade_gp *gp, const double *theta, double *gradient)
 {
     static const double spread = 1.0, variance_spread = 1.0, noise_mean = -9, noise_spread = 3.0;
@@ -157,8 +157,8 @@ static double prior(const clade_gp *gp, const double *theta, double *gradient)
     return sum;
 }
 
-/* −log(likelihood × priors) and its gradient by θ; the mean is at its best, so that it adds nothing
- * to the gradient. */
+/* Returns −log(likelihood × priors), and gives its gradient with respect to θ; the mean is optimal,
+ * so that it adds nothing to the gradient. */
 static double misfit(void *user, const double *theta, double *gradient)
 {
     clade_gp *gp = user;

@@ -1,6 +1,7 @@
 /* Hyperband: Li et al. 2018, "Hyperband: a novel bandit-based approach to hyperparameter
- * optimization", algorithm 1. Brackets trade many trials of few epochs against few trials of many;
- * each halves its trials rung by rung, and a rung is left when all of its trials are there. */
+ * optimization", algorithm 1. Brackets trade many trials of few epochs against few trials of many.
+ * Each halves its trials rung by rung, and promotes from a rung once all of its trials have
+ * arrived. */
 #include "search/search.h"
 
 typedef struct bracket {
@@ -15,7 +16,7 @@ static int64_t power(int64_t base, int32_t exponent)
     return value;
 }
 
-/* The halvings of the longest bracket: log(R) to the base of the factor, rounded down. */
+/* Returns the halvings of the longest bracket: log(R) to the base of the factor, rounded down. */
 static int32_t most_halvings(const clade_search_options *o)
 {
     int64_t epochs = o->least ? o->least : 1;
@@ -27,7 +28,7 @@ static int32_t most_halvings(const clade_search_options *o)
     return s;
 }
 
-/* Bracket number `i` of all rounds. */
+/* Returns bracket number `i`, counted over all rounds. */
 static bracket bracket_at(const clade_search_options *o, size_t i)
 {
     int32_t most = most_halvings(o), s = most - (int32_t)(i % ((size_t)most + 1));
@@ -47,8 +48,8 @@ static int32_t rung_of(const clade_search_options *o, bracket b, int32_t i)
     return (int32_t)(o->epochs / power(clade_search_factor(o), b.halvings - i));
 }
 
-/* The trial that goes on from the lowest rung that is left; `end`: none, as some are still on their
- * way to a rung, or all is done. */
+/* Returns the trial to promote from the lowest complete rung; `end`: none, since some are still on
+ * their way to a rung, or all is done. */
 static size_t find_promoted(const clade_history *h, bracket b, size_t first, size_t end,
                             int32_t *epochs)
 {

@@ -1,4 +1,4 @@
-/* How much each parameter matters: the variance of the process' mean along it. */
+/* The importance of each parameter: the variance of the process' mean along it. */
 #include "search/search.h"
 
 #include <math.h>
@@ -7,7 +7,7 @@
 
 enum { most = CLADE_MAX_TUNABLES, backgrounds = 128, points = 12 };
 
-/* Variance along coordinate i of the mean over everything else. */
+/* Returns the variance along coordinate i of the mean over all other coordinates. */
 static double variance_along(const clade_space *space, const clade_gp *gp, size_t i,
                              double (*background)[most])
 {

@@ -1,4 +1,4 @@
-/* Cholesky's factorisation and what is done with it. */
+/* Cholesky factorisation and its uses. */
 #include "search/matrix.h"
 
 #include <math.h>
@@ -48,8 +48,8 @@ void clade_matrix_invert(size_t n, const double *l, double *out)
         for (size_t i = j + 1; i < n; i++)
             column[i] = -dot(i - j, l + i * n + j, column + j) / l[i * n + i];
     }
-    /* (L⁻ᵀL⁻¹)[i, j] = Σₖ L⁻¹[k, i] L⁻¹[k, j]; k ≥ i ≥ j. Row i is needed by later rows no more
-     * below its diagonal, where L⁻¹ had zeros. */
+    /* (L⁻ᵀL⁻¹)[i, j] = Σₖ L⁻¹[k, i] L⁻¹[k, j]; k ≥ i ≥ j. Later rows do not need row i below its
+     * diagonal, where L⁻¹ had zeros. */
     for (size_t j = 0; j < n; j++)
         for (size_t i = n; i-- > j;) {
             double value = dot(n - i, out + i * n + i, out + j * n + i);

@@ -12,8 +12,8 @@ typedef struct descent {
     size_t n;
     const double *low, *high;
     double x[most], g[most], d[most];
-    bool held[most];      /* at a bound, and downhill lies beyond */
-    double h[most][most]; /* the inverse Hessian, about */
+    bool held[most];      /* at a bound, with lower values only beyond it */
+    double h[most][most]; /* approximation of the inverse Hessian */
 } descent;
 
 static double dot(size_t n, const double *a, const double *b)
@@ -31,7 +31,8 @@ static void forget(descent *s)
     }
 }
 
-/* The direction among the free variables; gives its slope, which is negative unless all is done. */
+/* Computes the direction among the free variables; returns its slope, which is negative unless the
+ * minimum is reached. */
 static double aim(descent *s)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -45,8 +46,8 @@ static double aim(descent *s)
     return dot(s->n, s->d, s->g);
 }
 
-/* The update of Broyden, Fletcher, Goldfarb and Shanno after a step that changed the gradient by y.
- */
+/* Applies the update of Broyden, Fletcher, Goldfarb and Shanno after a step that changed the
+ * gradient by y. */
 static void learn(descent *s, const double *step, const double *y, bool first)
 {
     double sy = dot(s->n, step, y), yy = dot(s->n, y, y), hy[most];
@@ -73,13 +74,13 @@ double clade_minimize(clade_smooth f, void *user, size_t n, const double *low, c
     forget(&s);
     for (int k = 0; k < steps && isfinite(value); k++) {
         double slope = aim(&s);
-        if (slope >= 0 && !fresh) { /* the approximation has gone wrong */
+        if (slope >= 0 && !fresh) { /* the approximation has broken down */
             forget(&s);
             fresh = true;
             slope = aim(&s);
         }
         if (!(slope < 0)) break;
-        /* the first step is short: nothing is known of the curvature */
+        /* the first step is short: the curvature is unknown */
         double t = 1, length = sqrt(dot(n, s.d, s.d)), there = NAN;
         if (fresh && length > 0.1) t = 0.1 / length;
         bool moved = false;

@@ -1,6 +1,6 @@
 /* The densities of Optuna's multivariate TPESampler (Falkner et al. 2018, "BOHB"; Watanabe 2023,
- * "Tree-structured Parzen estimator"). Where a trial has no value of a parameter, its kernel is the
- * prior there. */
+ * "Tree-structured Parzen estimator"). If a parameter is inactive in a trial, the trial's kernel
+ * for it is the prior. */
 #include "search/mixture.h"
 
 #include <math.h>
@@ -23,7 +23,7 @@ static double half_step(const clade_tunable *p)
 
 static double to_line(const clade_tunable *p, double value) { return p->log ? log(value) : value; }
 
-/* Of levels each has a part around it, half a step to both sides. */
+/* Returns the coordinate of a level's edge, half a step from its value. */
 static double edge(const clade_tunable *p, double value)
 {
     return p->log ? log(fmax(value, p->low / 2)) : value;
@@ -46,7 +46,8 @@ static double from_line(const clade_tunable *p, double x)
 
 /* --- the density of observations --- */
 
-/* Those of old count less: of n the last 25 1, before them from 1 / n rising. */
+/* Returns an observation's weight; old ones count less: of n, the last 25 have weight 1, earlier
+ * ones rise from 1 / n. */
 static double weight_of(size_t i, size_t n)
 {
     if (n <= recent || i >= n - recent) return 1;
@@ -55,7 +56,7 @@ static double weight_of(size_t i, size_t n)
     return ramp > 1 ? first + (1 - first) * (double)i / (double)(ramp - 1) : first;
 }
 
-/* The normal distribution between two points, precise in both tails. */
+/* Returns the mass of the normal distribution between two points, precise in both tails. */
 static double mass(double from, double to)
 {
     static const double root = 0.70710678118654752;
@@ -70,8 +71,8 @@ static int by_mean(const void *a, const void *b)
     return (p > q) - (p < q);
 }
 
-/* The kernels of one parameter: an observation's is as wide as it is far to the farther one of its
- * neighbours. order[kernels] is overwritten. */
+/* Sets the kernels of one parameter: an observation's width is its distance to the farther of its
+ * neighbours. Overwrites order[kernels]. */
 static void set_kernels(const clade_mixture *m, size_t i, const double **order)
 {
     double *mean = m->mean + i * m->kernels, *deviation = m->deviation + i * m->kernels,
@@ -85,7 +86,7 @@ static void set_kernels(const clade_mixture *m, size_t i, const double **order)
     for (size_t k = 0; k < n; k++) {
         double left = *order[k] - (k > 0 ? *order[k - 1] : low),
                right = (k + 1 < n ? *order[k + 1] : high) - *order[k];
-        if (n > 1 && k == 0) left = 0; /* the ends of the range are no neighbours */
+        if (n > 1 && k == 0) left = 0; /* the ends of the range do not count as neighbours */
         if (n > 1 && k + 1 == n) right = 0;
         deviation[order[k] - mean] = fmin(fmax(fmax(left, right), least), range);
     }
@@ -98,7 +99,7 @@ static void set_kernels(const clade_mixture *m, size_t i, const double **order)
     }
 }
 
-/* NaN: beyond the range, as in a study's files that somebody changed. */
+/* Returns x, or NaN if it is outside the range, as in a study's files that were edited. */
 static double within(const clade_mixture *m, size_t i, double x)
 {
     return x >= m->low[i] && x <= m->high[i] ? x : NAN;
@@ -143,7 +144,8 @@ clade_status clade_mixture_make(const clade_history *h, const bool *is_good, boo
 
 /* --- what is drawn, and how likely it is --- */
 
-/* Of an observed choice the kernel has 1 + 1/K, of any other 1/K, over their sum. */
+/* Returns a choice's probability: a kernel gives its observed choice 1 + 1/K, and any other 1/K,
+ * over their sum. */
 static double choice_chance(const clade_mixture *m, size_t i, size_t kernel, double choice)
 {
     double n = (double)m->space->parameter[i].choice_count, part = 1 / (double)m->kernels;
@@ -151,7 +153,7 @@ static double choice_chance(const clade_mixture *m, size_t i, size_t kernel, dou
     return isnan(seen) ? 1 / n : (part + (seen == choice)) / (1 + n * part);
 }
 
-/* log of a kernel's density, of levels its mass. */
+/* Returns the log of a kernel's density, for levels of its mass. */
 static double log_part(const clade_mixture *m, size_t i, size_t kernel, double value)
 {
     static const double log_root = 0.91893853320467274; /* log √2π */

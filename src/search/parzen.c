@@ -1,6 +1,6 @@
 /* Tree-structured Parzen estimators: Bergstra et al. 2011, "Algorithms for hyper-parameter
- * optimization". The settings of the better trials have one density, l, those of the others
- * another, g; of what is drawn from l the setting with the greatest l / g is tried. */
+ * optimization". The settings of the better trials have a density l, those of the others g. Of
+ * several draws from l, the settings with the largest l / g are tried. */
 #include "search/mixture.h"
 
 #include <math.h>
@@ -24,8 +24,8 @@ static void suggest(const clade_mixture *good, const clade_mixture *other, clade
     }
 }
 
-/* Which of the known trials are the better ones: a tenth of those done, 25 at most. Gives how many;
- * 0: too few are done. */
+/* Marks the better ones of the known trials: a tenth of the done ones, at most 25. Returns their
+ * number; 0: too few are done. */
 static size_t split(const clade_history *h, double (*pair)[2], bool *is_good)
 {
     size_t done, count = clade_search_sort(h, pair, &done);
@@ -35,7 +35,7 @@ static size_t split(const clade_history *h, double (*pair)[2], bool *is_good)
     return count;
 }
 
-/* Until a setting is new. *found: one is. */
+/* Repeats until the settings are new. *found: whether they are. */
 static clade_status look(const clade_history *h, const bool *is_good, double *part, double *values,
                          bool *found)
 {

@@ -1,4 +1,4 @@
-/* Checking a search, and the choice of method. */
+/* Validating a search, and choosing the method. */
 #include "search/search.h"
 
 #include <math.h>
@@ -74,7 +74,8 @@ clade_status clade_search_check(const clade_search_options *o)
 
 /* --- next --- */
 
-/* What is learned from: prior and trials, with one objective. To be freed; NULL: the trials. */
+/* Collects the data to learn from: prior and trials, with one objective. The caller frees it; NULL:
+ * the trials. */
 static clade_status gather(clade_history *h, clade_trial **out)
 {
     const clade_search_options *o = h->options;

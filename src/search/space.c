@@ -1,4 +1,4 @@
-/* Parameters and the unit cube. */
+/* Converting parameters to the unit cube. */
 #include "search/space.h"
 
 #include <math.h>
@@ -52,7 +52,7 @@ bool clade_tunable_is_active(const clade_tunable *parameters, size_t i, const do
     const clade_tunable *p = &parameters[i];
     if (p->parent == 0) return true;
     for (size_t k = 0; k < p->when_count; k++)
-        if (values[p->parent - 1] == p->when[k]) return true; /* never of a NaN */
+        if (values[p->parent - 1] == p->when[k]) return true; /* never true for NaN */
     return false;
 }
 
@@ -68,7 +68,7 @@ void clade_space_to_unit(const clade_space *space, const double *values, double 
         unit[i] = isnan(values[i]) ? 0.5 : clade_space_encode(&space->parameter[i], values[i]);
 }
 
-/* Choices and evenly spread levels are equally likely, also the first and the last. */
+/* All choices and evenly spaced levels are equally likely, including the first and the last. */
 void clade_space_draw(const clade_space *space, clade_random *random, double *values)
 {
     for (size_t i = 0; i < space->count; i++) {
@@ -89,7 +89,7 @@ bool clade_space_equal(const clade_space *space, const double *a, const double *
     return true;
 }
 
-/* Goes through the parameters as through a tree, as what has a meaning depends on earlier ones. */
+/* Visits the parameters as a tree, since earlier values decide which later ones are active. */
 static size_t count_from(const clade_space *space, size_t i, double *values, size_t limit)
 {
     if (i == space->count) return 1;

@@ -1,13 +1,13 @@
 /* Asynchronous successive halving: Li et al. 2020, "A system for massively parallel hyperparameter
- * tuning". Rung k is reached after least · factorᵏ epochs; of the trials that have reached it the
- * best one in `factor` goes on to the next. */
+ * tuning". Rung k is reached after least · factorᵏ epochs; the best one in `factor` of the trials
+ * that have reached it is promoted. */
 #include "search/search.h"
 
 #include <math.h>
 
 int32_t clade_search_factor(const clade_search_options *o) { return o->factor ? o->factor : 3; }
 
-/* Epochs of the first rung: by default two rungs come after it. */
+/* Returns the epochs of the first rung: by default two rungs follow it. */
 static int32_t first_rung(const clade_search_options *o)
 {
     int32_t least =
@@ -49,7 +49,7 @@ size_t clade_search_promote(const clade_history *h, size_t first, size_t end, in
     return found;
 }
 
-/* The trial that may go on from a rung; the number of trials: none. */
+/* Returns the trial to promote from a rung; the number of trials: none. */
 static size_t find_promoted(const clade_history *h, int32_t rung)
 {
     size_t reached = 0;
@@ -67,7 +67,7 @@ clade_status clade_search_halve(const clade_history *h, clade_suggestion *out)
         rung[rungs++] = r;
         if (r == o->epochs) break;
     }
-    for (int32_t k = rungs - 1; k-- > 0;) { /* the furthest first */
+    for (int32_t k = rungs - 1; k-- > 0;) { /* the highest rung first */
         size_t t = find_promoted(h, rung[k]);
         if (t == h->count) continue;
         out->trial = t;

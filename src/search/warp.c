@@ -11,7 +11,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The normal distribution's quantile, for p in (0, 1), by bisection of erfc. */
+/* Returns the normal distribution's quantile for p in (0, 1), by bisection of erfc. */
 static double quantile(double p)
 {
     double low = -10, high = 10;
@@ -25,7 +25,7 @@ static double quantile(double p)
     return (low + high) / 2;
 }
 
-/* Position of `value` in `sorted`: the mean of those that it is equal to, from 0. */
+/* Returns the rank of `value` in `sorted`, from 0: the mean rank of those equal to it. */
 static double rank_of(const double *sorted, size_t n, double value)
 {
     size_t below = 0, same = 0;
@@ -43,7 +43,7 @@ double clade_warp(double *y, size_t n)
     memcpy(sorted, y, n * sizeof *y);
     qsort(sorted, n, sizeof *sorted, ascending);
     double median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
-    /* the spread that the better half would have as half of a normal distribution */
+    /* the spread of the better half, taken as half of a normal distribution */
     size_t good = 0;
     for (size_t i = 0; i < n && sorted[i] <= median; i++, good++)
         square += (sorted[i] - median) * (sorted[i] - median);
