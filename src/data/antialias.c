@@ -1,23 +1,24 @@
-/* The bilinear resize with antialiasing: a triangle as wide as two output pixels over the input, as
- * PIL's BILINEAR, torchvision's and tf.image.resize's antialias=True have it; where images become
- * larger it is the plain one. In integers: the same bytes on every machine. */
+/* The bilinear resize with antialiasing: a triangle filter as wide as two output pixels over the
+ * input, like PIL's BILINEAR and antialias=True in torchvision and tf.image.resize; when enlarging,
+ * it is the plain bilinear one. In integers: the same bytes on every machine. */
 #include "data/image.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Weights are of 1/2^16; between its two steps values are of 1/2^7. */
+/* Weights are in units of 1/2^16; values between the two steps in 1/2^7. */
 enum { weight_bits = 16, value_bits = 7 };
 
-/* The input pixels `first` to `first + count` that one output position is made of; their weights
- * begin at `weight` among those of all positions. */
+/* The input pixels `first` to `first + count` of one output position; their weights begin at
+ * `weight` among those of all positions. */
 typedef struct clade_reach {
     int32_t first, count, weight;
 } clade_reach;
 
 static double triangle(double x) { return x < -1 || x > 1 ? 0 : 1 - fabs(x); }
 
-/* The window of output position i: pixels whose centres lie within `support` of its own. */
+/* Returns the window of output position i: the pixels whose centres are within `support` of its
+ * own. */
 static clade_reach window_of(int32_t in, int32_t out, int32_t i, double *centre, double *support)
 {
     const double scale = (double)in / out;
@@ -28,8 +29,8 @@ static clade_reach window_of(int32_t in, int32_t out, int32_t i, double *centre,
     return (clade_reach){.first = first, .count = end - first};
 }
 
-/* Weights add up to 1 exactly: each is the difference of two rounded sums. Of a mirrored image the
- * windows are those of the stored one. */
+/* Fills in windows with weights that add up to exactly 1: each is the difference of two rounded
+ * sums. A mirrored image has the windows of the stored one. */
 static void fill_windows(int32_t in, int32_t out, bool mirrored, clade_reach *windows,
                          uint32_t *weights)
 {
@@ -53,7 +54,7 @@ static void fill_windows(int32_t in, int32_t out, bool mirrored, clade_reach *wi
     }
 }
 
-/* How many weights all positions have, and the longest window. */
+/* Returns the number of weights of all positions, and gives the longest window. */
 static size_t count_weights(int32_t in, int32_t out, int32_t *longest)
 {
     size_t sum = 0;
@@ -72,7 +73,7 @@ static int32_t across_of(const clade_resize *r)
     return r->turn.swap ? r->target->height : r->target->width;
 }
 
-/* The first step: a stored row to as many pixels as the output has in its direction. */
+/* First step: resizes a stored row to the output's size in that direction. */
 static void shrink_row(const clade_resize *r, const uint8_t *row, uint16_t *line)
 {
     enum { rounding = 1 << (weight_bits - value_bits - 1) };
@@ -94,7 +95,7 @@ static void shrink_row(const clade_resize *r, const uint8_t *row, uint16_t *line
     }
 }
 
-/* The second step: the lines of a window to an output row, or column. */
+/* Second step: combines the lines of a window into an output row or column. */
 static void emit(const clade_resize *r, int32_t at)
 {
     enum { bits = weight_bits + value_bits };

@@ -15,15 +15,16 @@
 #include <string.h>
 
 enum { block_bytes = 1 << 20, first_bytes = 64 << 10 };
-/* Bytes unpacked for each that is read: blank images give a few dozen, zeros a thousand. */
+/* Unpacked bytes per byte read: blank images give a few dozen, zeros a thousand. */
 enum { fair_ratio = 100, most_excess = 256 << 20 };
 
-/* An archive that is read, and how much it unpacks to: bytes beyond fair_ratio times those read
- * since. Credit is not saved, so that sound data ahead of a bomb do not pay for it. */
+/* An archive being read, and its excess: unpacked bytes beyond fair_ratio times those read. Credit
+ * does not accumulate, so that sound data before a bomb cannot pay for it. */
 typedef struct unpacker {
     struct archive *archive;
-    bool filtered;   /* compressed as a whole, as tar.gz */
-    int64_t in, out; /* bytes read and unpacked so far; in: the furthest, as zip entries overlap */
+    bool filtered;   /* compressed as a whole, like tar.gz */
+    int64_t in, out; /* bytes read and unpacked so far; in: the furthest position, as zip entries
+                      * may overlap */
     int64_t excess;  /* at most most_excess */
 } unpacker;
 
@@ -33,8 +34,8 @@ static const char *error_of(struct archive *archive)
     return text ? text : "cannot be read";
 }
 
-/* Counts what was read since the last call, of which `got` bytes are an entry's; holes of sparse
- * files are among these alone, headers are not. False: too much. */
+/* Counts the bytes read since the last call, `got` of them an entry's. Holes of sparse files count
+ * only in the latter, headers not at all. Returns false if the excess is too large. */
 static bool count_bytes(unpacker *u, size_t got)
 {
     int64_t in = archive_filter_bytes(u->archive, -1), out = archive_filter_bytes(u->archive, 0);
@@ -75,7 +76,8 @@ static clade_status read_some(unpacker *u, uint8_t *out, size_t n, size_t *got, 
     return CLADE_OK;
 }
 
-/* Reads on after an entry's first bytes, in all at most `limit`, into malloc'ed memory. */
+/* Reads the rest of an entry after its first bytes, in all at most `limit`, into malloc'ed
+ * memory. */
 static clade_status read_rest(unpacker *u, const uint8_t *head, size_t head_size, size_t limit,
                               uint8_t **out, size_t *size, int *code)
 {
@@ -101,8 +103,8 @@ static clade_status read_rest(unpacker *u, const uint8_t *head, size_t head_size
     return status;
 }
 
-/* Goes past what is left of an entry, which libarchive would do in one piece, however large. In an
- * archive whose entries are compressed each on its own, nothing of it is unpacked. */
+/* Skips the rest of an entry, which libarchive would read in one piece, however large. Unpacks
+ * nothing if the archive compresses each entry separately. */
 static clade_status skip_rest(unpacker *u)
 {
     const void *block;
@@ -115,7 +117,7 @@ static clade_status skip_rest(unpacker *u)
     return CLADE_OK;
 }
 
-/* Reads an image or a member of a binary set whole. */
+/* Reads an image or a member of a binary set completely. */
 static clade_status read_content(unpacker *u, struct archive_entry *item, clade_entry *entry,
                                  int *code)
 {
@@ -140,14 +142,15 @@ static clade_status read_content(unpacker *u, struct archive_entry *item, clade_
     return clade_entry_reject(entry, reason);
 }
 
-/* As UTF-8, or if it is no text as its bytes; NULL if libarchive can make nothing of it. */
+/* Returns the name as UTF-8, or its bytes if it is not text; NULL if libarchive cannot convert
+ * it. */
 static const char *name_of(struct archive_entry *item)
 {
     const char *name = archive_entry_pathname_utf8(item);
     return name ? name : archive_entry_pathname(item);
 }
 
-/* Lists an entry whose name cannot be read: where it belongs is unknown. */
+/* Lists an entry whose name cannot be read, and so has no known folder. */
 static clade_status add_nameless(clade_source *source)
 {
     char name[48];
@@ -159,7 +162,7 @@ static clade_status add_nameless(clade_source *source)
     return clade_entry_reject(entry, "its name is in no encoding that can be read");
 }
 
-/* *kept counts the memory that the entries take. */
+/* Reads an entry; *kept counts the memory of all entries. */
 static clade_status read_entry(clade_source *source, unpacker *u, struct archive_entry *item,
                                uint64_t limit, uint64_t *kept)
 {
@@ -179,7 +182,7 @@ static clade_status read_entry(clade_source *source, unpacker *u, struct archive
     }
     const char *link = archive_entry_hardlink_utf8(item);
     if (!link) link = archive_entry_hardlink(item);
-    if (link && archive_entry_size(item) == 0) { /* else its content follows */
+    if (link && archive_entry_size(item) == 0) { /* otherwise its content follows */
         entry->link = strdup(link);
         return entry->link ? CLADE_OK
                            : clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
@@ -204,7 +207,7 @@ static clade_status read_entry(clade_source *source, unpacker *u, struct archive
     return clade_entry_reject(entry, error_of(u->archive));
 }
 
-/* Something else than an archive. */
+/* Fails for a file that is not an archive. */
 static clade_status fail_kind(const clade_source *source, struct archive *archive)
 {
     uint8_t head[clade_content_bytes];
@@ -258,8 +261,8 @@ static clade_status read_archive(clade_source *source, uint64_t limit)
     return status;
 }
 
-/* libarchive converts names that are marked as UTF-8 to the locale's encoding and drops those that
- * do not fit: to UTF-8 they all do. */
+/* libarchive converts names marked as UTF-8 to the locale's encoding and drops those it cannot
+ * convert: a UTF-8 locale can represent all. */
 static locale_t utf8_locale(void)
 {
     static const char *const names[] = {"C.UTF-8", "en_US.UTF-8", "UTF-8"};

@@ -1,4 +1,4 @@
-/* The images of an archive for those that have no data set. */
+/* The images of an archive, for callers without a data set. */
 #include "data/source.h"
 
 #include <clade/data.h>
@@ -8,11 +8,12 @@
 
 struct clade_archive {
     clade_source *source;
-    const clade_entry **entry; /* images, members of binary sets and what is left out */
+    const clade_entry **entry; /* images, members of binary sets and skipped files */
     size_t count;
 };
 
-/* By its first bytes; those of a tar archive lie behind the name and numbers of its first file. */
+/* Recognises an archive by its first bytes; those of a tar archive follow the name and numbers of
+ * its first file. */
 static clade_status look(const char *path, bool *archive)
 {
     enum { magic_at = 257, looked_at = magic_at + 5 };

@@ -1,4 +1,4 @@
-/* Random affine augmentation, crops among it, as a 2×3 matrix and a brightness per image. */
+/* Random affine augmentation, including crops, as a 2×3 matrix and a brightness per image. */
 #include <clade/data.h>
 
 #include "data/draw.h"
@@ -20,9 +20,9 @@ static affine multiply(affine a, affine b)
     return c;
 }
 
-/* Sine and cosine of an angle in degrees, from additions and multiplications alone, so that every
- * machine draws the same matrices; libm's last bits differ. Taylor's series on ±45°, error below
- * 1e-15; exact at multiples of 90°. */
+/* Computes sine and cosine of an angle in degrees from additions and multiplications alone, so that
+ * every machine draws the same matrices; libm's last bits differ. Taylor series on ±45°, error
+ * below 1e-15; exact at multiples of 90°. */
 static void turn(double degrees, double *sine, double *cosine)
 {
     double quarters = floor(degrees / 90 + 0.5);
@@ -43,8 +43,8 @@ static void turn(double degrees, double *sine, double *cosine)
 
 /* ---- crops ---- */
 
-/* The map from a crop of height × width at (row, column), resized to the image's size, to the
- * image: centres of pixels are halves away from edges. */
+/* Returns the map from a crop of height × width at (row, column), resized to the image's size, to
+ * the image: centres of pixels are half a pixel from their edges. */
 static affine crop_of(double height, double width, double row, double column, int32_t full_height,
                       int32_t full_width)
 {
@@ -52,8 +52,8 @@ static affine crop_of(double height, double width, double row, double column, in
     return (affine){{{down, 0, row + (down - 1) / 2}, {0, right, column + (right - 1) / 2}}};
 }
 
-/* torchvision's RandomResizedCrop.get_params: of ten crops the first that fits; else from the
- * centre the largest of a permitted ratio. */
+/* torchvision's RandomResizedCrop.get_params: the first of ten crops that fits; else the largest
+ * centre crop with a permitted ratio. */
 static affine draw_crop(clade_random *r, const clade_augment *a, int32_t height, int32_t width)
 {
     double h, w;
@@ -87,8 +87,8 @@ static affine draw_crops(const clade_augment *a, int32_t height, int32_t width, 
 
 /* ---- policies ---- */
 
-/* Where a step reads the place that it writes: shears from the corner of the image, which is half a
- * pixel from the first one's centre, rotation about the centre. */
+/* Returns the map from the positions that a step writes to those it reads: shears about the corner
+ * of the image, half a pixel from the first pixel's centre, rotation about the image's centre. */
 static affine map_of(const clade_policy_step *step, int32_t height, int32_t width)
 {
     const double v = step->value, row = (height - 1) / 2.0, column = (width - 1) / 2.0;
@@ -118,8 +118,8 @@ static affine draw_policy(const clade_augment *a, int32_t height, int32_t width,
 
 /* ---- the whole ---- */
 
-/* Is an image mirrored in this epoch, of which `drawn` is by chance? Alternating flips (Jordan
- * 2024, "94% on CIFAR-10 in 3.29 seconds") draw in the first epoch alone. */
+/* Returns whether an image is mirrored in this epoch; `drawn` is a random choice. Alternating flips
+ * (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds") draw only in the first epoch. */
 static bool is_mirrored(const clade_augment *a, uint64_t seed, uint64_t epoch, uint64_t position,
                         bool drawn)
 {
@@ -130,11 +130,11 @@ static bool is_mirrored(const clade_augment *a, uint64_t seed, uint64_t epoch, u
     return (clade_draw(&r, 0, 1) < 0.5) != (epoch % 2 == 1);
 }
 
-/* The map before a policy's. */
+/* Draws the map that comes before a policy's. */
 static affine draw_map(const clade_augment *a, int32_t height, int32_t width, uint64_t seed,
                        uint64_t epoch, uint64_t position, double *brightness)
 {
-    /* one draw for each, wanted or not, so that to turn one on leaves the others as they are */
+    /* one draw for each, used or not, so that turning one on does not change the others */
     clade_random r = clade_random_start(seed, CLADE_STREAM_AUGMENT, epoch << 32 | position);
     double angle = clade_draw(&r, -a->rotation, a->rotation);
     double down = clade_draw(&r, -a->height_shift, a->height_shift) * height;
@@ -159,7 +159,7 @@ static affine draw_map(const clade_augment *a, int32_t height, int32_t width, ui
     t = multiply(t, (affine){{{1, -shear_sine, 0}, {0, shear_cosine, 0}}});
     t = multiply(t, (affine){{{zoom_rows, 0, 0}, {0, zoom_columns, 0}}});
     t = multiply(t, (affine){{{1, 0, -row}, {0, 1, -column}}});
-    /* a flip of the result is a flip of the coordinates that go in */
+    /* flipping the result means flipping the input coordinates */
     if (mirror) t = multiply(t, (affine){{{1, 0, 0}, {0, -1, width - 1}}});
     return overturn ? multiply(t, (affine){{{-1, 0, height - 1}, {0, 1, 0}}}) : t;
 }
@@ -193,8 +193,8 @@ static double draw_exponential(clade_random *r)
     return -clade_draw_log(((double)clade_random_u32(r) + 1) * 0x1p-32);
 }
 
-/* Of the gamma distribution: the whole part of its shape in exponentials, of the rest Beta's share
- * of one (Jöhnk 1964). */
+/* Draws from the gamma distribution: exponentials for the integer part of its shape, and a
+ * Beta-distributed share of one for the rest (Jöhnk 1964). */
 static double draw_gamma(clade_random *r, double shape)
 {
     double sum = 0, rest = shape - floor(shape);
@@ -216,7 +216,8 @@ int32_t clade_augment_chains(const clade_augment *augment)
            (augment->augmix.width < CLADE_MOST_CHAINS ? augment->augmix.width : CLADE_MOST_CHAINS);
 }
 
-/* Shares are Dirichlet's, as torchvision's: of the image and all chains, and among these. */
+/* Shares are Dirichlet-distributed, as in torchvision: between the image and all chains, and among
+ * these. */
 void clade_augment_chain(const clade_augment *augment, int32_t height, int32_t width, uint64_t seed,
                          uint64_t epoch, uint64_t position, clade_chain *chains)
 {

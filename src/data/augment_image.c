@@ -27,7 +27,7 @@ bool clade_augment_changes(const clade_augment *a)
 
 /* ---- colours ---- */
 
-/* The colours of a policy; height and width do not bear on them. */
+/* Draws the colour operations of a policy, which do not depend on height and width. */
 static void draw_policy(const clade_augment *a, uint64_t seed, uint64_t epoch, uint64_t position,
                         float *steps)
 {
@@ -39,7 +39,7 @@ static void draw_policy(const clade_augment *a, uint64_t seed, uint64_t epoch, u
     }
 }
 
-/* A policy's steps, then torchvision's ColorJitter, then RandomGrayscale. One draw for each, wanted
+/* A policy's steps, then torchvision's ColorJitter, then RandomGrayscale. One draw for each, used
  * or not. */
 void clade_augment_adjust(const clade_augment *augment, uint64_t seed, uint64_t epoch,
                           uint64_t position, float steps[2 * CLADE_ADJUST_STEPS])
@@ -75,7 +75,7 @@ void clade_augment_adjust(const clade_augment *augment, uint64_t seed, uint64_t 
 
 static int32_t within(int32_t v, int32_t most) { return v < 0 ? 0 : v < most ? v : most; }
 
-/* A square of `side` around a pixel, cut off at the edge: DeVries and Taylor 2017. */
+/* Draws a square of `side` around a pixel, cut off at the edge: DeVries and Taylor 2017. */
 static void cut_out(clade_random *r, int32_t side, int32_t height, int32_t width, int32_t out[4])
 {
     int32_t top = (int32_t)clade_random_below(r, (uint32_t)height) - side / 2;
@@ -87,7 +87,7 @@ static void cut_out(clade_random *r, int32_t side, int32_t height, int32_t width
     out[3] = within(left + side, width);
 }
 
-/* torchvision's RandomErasing.get_params: of ten rectangles the first that is smaller than the
+/* torchvision's RandomErasing.get_params: the first of ten rectangles that is smaller than the
  * image. */
 static void erase(clade_random *r, const clade_augment *a, int32_t height, int32_t width,
                   int32_t out[4])
@@ -119,7 +119,8 @@ void clade_augment_erase(const clade_augment *augment, int32_t height, int32_t w
 
 /* ---- batches ---- */
 
-/* Beta(alpha, alpha): Jöhnk 1964, u^(1/α) ÷ (u^(1/α) + v^(1/α)) where the sum is at most 1. */
+/* Draws from Beta(alpha, alpha): Jöhnk 1964, u^(1/α) ÷ (u^(1/α) + v^(1/α)) if the sum is at most
+ * 1. */
 static double draw_beta(clade_random *r, double alpha)
 {
     for (;;) {

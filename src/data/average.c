@@ -1,10 +1,10 @@
-/* Images made small by averaging: each cell is the mean of what it covers. */
+/* Reducing images by averaging: each cell is the mean of the pixels it covers. */
 #include "data/image.h"
 
 #include <math.h>
 #include <string.h>
 
-/* The pixels from `first` to before `last`, the first and the last of them counted in part. */
+/* The pixels from `first` to before `last`; the first and the last count in part. */
 typedef struct clade_span {
     int32_t first, last;
     float head, tail; /* weights of the first and the last pixel, if they are two */
@@ -29,7 +29,7 @@ static float weight_in(const clade_span *s, int32_t i)
     return i == s->first ? s->head : i == s->last - 1 ? s->tail : 1;
 }
 
-/* The parts of a row that the cells' columns cover. */
+/* Sums the parts of a row that the cells' columns cover. */
 static void sum_columns(const clade_average *a, const uint8_t *row, float *out)
 {
     ptrdiff_t n = a->layout.channels, step = a->turn.columns ? -n : n;
@@ -47,7 +47,7 @@ static void sum_columns(const clade_average *a, const uint8_t *row, float *out)
     }
 }
 
-/* A row of cells, in the order of the upright rows. */
+/* Outputs a row of cells, in the order of the upright rows. */
 static void finish_row(const clade_average *a, int32_t y)
 {
     size_t cells = (size_t)a->width * (size_t)a->layout.channels;
@@ -73,7 +73,8 @@ static void add_row(clade_average *a, int32_t at, const uint8_t *row)
     }
 }
 
-/* Swapped: a column of cells, in the order of the upright rows, which are stored columns. */
+/* Swapped: outputs a column of cells, in the order of the upright rows, which are stored
+ * columns. */
 static void finish_column(const clade_average *a, int32_t x)
 {
     ptrdiff_t n = a->layout.channels, width = a->layout.width;
@@ -132,7 +133,7 @@ static clade_status average_begin(clade_sink *sink, const clade_layout *layout)
     const int32_t height = swap ? layout->width : layout->height;
     const int32_t width = swap ? layout->height : layout->width;
     a->area = (double)height / a->height * ((double)width / a->width);
-    a->depth = height / a->height + 3; /* no cell touches more rows */
+    a->depth = height / a->height + 3; /* the largest number of rows that a cell touches */
     size_t spans = ((size_t)a->height + (size_t)a->width) * sizeof(clade_span);
     size_t row = (size_t)layout->width * (size_t)layout->channels;
     size_t sums = (size_t)a->depth * (size_t)a->width * (size_t)layout->channels * sizeof(float);

@@ -1,4 +1,4 @@
-/* What the binary sets share: their files' names, and images that are records of a file. */
+/* What the binary sets share: names of their files, and images that are records in a file. */
 #include "data/binary.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
-/* BMP, by a reader of its own: 1 to 32 bits a pixel, not compressed. A file whose rows run from the
- * bottom is one of orientation 4. Source: Microsoft's documentation of BITMAPFILEHEADER,
- * BITMAPCOREHEADER, BITMAPINFOHEADER and their successors. */
+/* BMP, decoded by Clade itself: 1 to 32 bits per pixel, uncompressed. A file with bottom-up rows
+ * counts as orientation 4. Source: Microsoft's documentation of BITMAPFILEHEADER, BITMAPCOREHEADER,
+ * BITMAPINFOHEADER and their successors. */
 #include "data/image.h"
 
 #include <stdlib.h>
@@ -46,7 +46,7 @@ static clade_status set_masks(const uint8_t *masks, bmp_layout *bmp)
     return CLADE_OK;
 }
 
-/* What it does not list is black. */
+/* Reads the palette; missing entries are black. */
 static clade_status read_palette(clade_input *input, size_t at, size_t entry, size_t count,
                                  bmp_layout *bmp)
 {
@@ -62,7 +62,7 @@ static clade_status read_palette(clade_input *input, size_t at, size_t entry, si
     return CLADE_OK;
 }
 
-/* The fields after width and height. */
+/* Reads the fields after width and height. */
 static clade_status read_layout(clade_input *input, const uint8_t *bytes, size_t got,
                                 bmp_layout *bmp)
 {
@@ -142,7 +142,7 @@ static void expand_masked(const bmp_layout *bmp, const uint8_t *in, int32_t n, u
     }
 }
 
-/* A part of a row, as it is stored, to RGB. */
+/* Converts part of a stored row to RGB. */
 static void expand(const bmp_layout *bmp, const uint8_t *in, int32_t n, uint8_t *rgb)
 {
     if (bmp->bits <= 8)

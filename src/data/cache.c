@@ -1,5 +1,5 @@
-/* The memory for decoded images. It is taken up in the order in which they are decoded, so that
- * no more of it is touched than has been filled: the first batch is needed before all else. */
+/* The memory for decoded images. It is assigned in the order of decoding, so that only filled
+ * memory is touched: the first batch is needed before everything else. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -10,9 +10,9 @@
 
 typedef struct clade_cache {
     uint8_t *bytes;
-    size_t room;        /* images there is a place for */
-    atomic_size_t used; /* places given away; more than there are once someone was refused */
-    bool roomy;         /* is there a place for each image that there was at first? */
+    size_t room;        /* number of images that have room */
+    atomic_size_t used; /* places assigned; exceeds `room` once an image was refused */
+    bool roomy;         /* whether there was room for every image at the start */
 } clade_cache;
 
 static clade_status create(size_t count, size_t size, uint64_t limit, clade_cache **out)
@@ -57,7 +57,7 @@ static uint8_t *find_place(clade_cache *cache, size_t size)
     return at < cache->room ? cache->bytes + at * size : NULL;
 }
 
-/* Makes an image this thread's to decode, or says what has become of it. */
+/* Claims an image for this thread to decode, or returns its state. */
 static clade_cached claim(clade_image *image)
 {
     for (;;) {
@@ -65,7 +65,7 @@ static clade_cached claim(clade_image *image)
         if (atomic_compare_exchange_strong(&image->cached, &state, CLADE_BEING_CACHED))
             return CLADE_BEING_CACHED;
         if (state != CLADE_BEING_CACHED) return (clade_cached)state;
-        sched_yield(); /* another thread is just decoding it */
+        sched_yield(); /* another thread is decoding it */
     }
 }
 

@@ -10,8 +10,8 @@
 enum { plane_bytes = 3 * 32 * 32, names_bytes = 64 << 10 };
 
 /* The files of the two sets, the training batches and the test batch before the names. */
-/* How many records the files have as published: what has fewer beside one that is complete may be
- * cut. */
+/* The published numbers of records: files with fewer, beside one that is complete, may be
+ * truncated. */
 enum { published_batch = 10000, published_train = 50000 };
 
 static const char *const ten[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin",
@@ -30,7 +30,7 @@ bool clade_cifar_member(const char *base)
     return false;
 }
 
-/* The first file of this name, in whichever folder; NULL: there is none. */
+/* Returns the first file of this name, in any folder; NULL: there is none. */
 static clade_entry *find(clade_source *source, const char *base)
 {
     for (size_t i = 0; i < source->count; i++) {
@@ -41,8 +41,8 @@ static clade_entry *find(clade_source *source, const char *base)
     return NULL;
 }
 
-/* The files of a set that `source` holds, NULL where one is missing. Returns how many batches there
- * are: the last file has the names. */
+/* Finds the files of a set in `source`, NULL for missing ones. Returns the number of batches; the
+ * last file has the names. */
 static size_t find_all(clade_source *source, const char *const names[], size_t n,
                        clade_entry *out[most_files])
 {
@@ -54,7 +54,7 @@ static size_t find_all(clade_source *source, const char *const names[], size_t n
     return batches;
 }
 
-/* Adds a class; a name that stands twice is an error. */
+/* Adds a class; a repeated name is an error. */
 static clade_status add_name(clade_dataset *dataset, const char *name, size_t length)
 {
     clade_status status = clade_dataset_add_class(dataset, name, length);
@@ -65,7 +65,7 @@ static clade_status add_name(clade_dataset *dataset, const char *name, size_t le
     return status;
 }
 
-/* One class per line that is not blank. */
+/* Reads one class per non-blank line. */
 static clade_status read_names(clade_dataset *dataset, clade_source *source, clade_entry *entry)
 {
     clade_bytes buffer = {0};
@@ -86,8 +86,8 @@ static clade_status read_names(clade_dataset *dataset, clade_source *source, cla
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
 
-/* The labels of all records, one byte each, and how many there are. Some records are read at a
- * time, so that what is looked at is still near. */
+/* Reads the labels of all records, one byte each, and their number, a few records at a time to stay
+ * in the cache. */
 static clade_status read_labels(const clade_source *source, const clade_entry *entry, size_t at,
                                 size_t stride, uint8_t **labels, size_t *count)
 {
@@ -139,7 +139,8 @@ static clade_status read_batch(clade_dataset *dataset, clade_source *source, cla
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
 
-/* Lists files with fewer records than published, unless all have: then the set is one's own. */
+/* Lists files with fewer records than published, unless all have fewer: then the set is the user's
+ * own. */
 static clade_status note_cut(clade_dataset *dataset, clade_entry *const *files,
                              const size_t *records, size_t batches)
 {
@@ -166,7 +167,7 @@ clade_status clade_cifar_read(clade_dataset *dataset, clade_source *source, bool
     const char *const *names = ten;
     size_t n = sizeof ten / sizeof *ten, label_bytes = 1;
     *found = find_all(source, names, n, files) > 0;
-    if (!*found) { /* train.bin and test.bin may be anything's */
+    if (!*found) { /* train.bin and test.bin may belong to anything */
         names = hundred;
         n = sizeof hundred / sizeof *hundred;
         label_bytes = 2;

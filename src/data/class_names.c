@@ -1,9 +1,9 @@
-/* Names of classes that a person would take for one: they differ in case, or in how Unicode writes
- * the same letter, as "é" is one character on most systems and "e" with an accent behind it on
+/* Finds names of classes that a person would take for the same: they differ in case, or in how
+ * Unicode writes a letter: "é" is one character on most systems, and "e" followed by an accent on
  * macOS. */
 #include "data/inspect.h"
 
-/* The next character of UTF-8; a byte that is none stands for itself, above all characters. */
+/* Returns the next UTF-8 character; an invalid byte stands for itself, above all characters. */
 static uint32_t next(const char **at)
 {
     const unsigned char *p = (const unsigned char *)*at;
@@ -22,7 +22,7 @@ static uint32_t next(const char **at)
     return code;
 }
 
-/* The small letter of Latin, Greek and Cyrillic capitals. */
+/* Returns the small letter of Latin, Greek and Cyrillic capitals. */
 static uint32_t lower(uint32_t code)
 {
     if ((code >= 'A' && code <= 'Z') || (code >= 0xc0 && code <= 0xde && code != 0xd7) ||
@@ -35,8 +35,8 @@ static uint32_t lower(uint32_t code)
     return code;
 }
 
-/* Joins the letter before it: a combining mark, a Kana voice mark, or the later parts of a Hangul
- * syllable. */
+/* Returns whether a character joins the letter before it: a combining mark, a Kana voice mark, or
+ * the later parts of a Hangul syllable. */
 static bool is_mark(uint32_t code)
 {
     return (code >= 0x300 && code <= 0x36f) || code == 0x3099 || code == 0x309a ||
@@ -46,7 +46,7 @@ static bool is_mark(uint32_t code)
 /* A letter with its marks. */
 typedef struct cluster {
     uint32_t letter;
-    uint64_t marks; /* a number for all of them; 0: none */
+    uint64_t marks; /* a hash of all of them; 0: none */
 } cluster;
 
 static cluster next_cluster(const char **at)
@@ -66,7 +66,8 @@ bool clade_names_alike(const char *a, const char *b)
     while (*a && *b) {
         cluster x = next_cluster(&a), y = next_cluster(&b);
         if (x.letter == y.letter && x.marks == y.marks) continue;
-        /* one with its marks apart, the other whole: which letter that is takes Unicode's tables */
+        /* one has separate marks, the other is precomposed: comparing them takes Unicode's
+         * tables */
         if (!(x.marks && y.letter >= 0x80) && !(y.marks && x.letter >= 0x80)) return false;
     }
     return *a == *b;

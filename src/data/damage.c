@@ -1,4 +1,4 @@
-/* Images that cannot be decoded: marking them while others are read, and leaving them out. */
+/* Damaged images: marking them while others are read, and dropping them. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -23,7 +23,7 @@ bool clade_dataset_is_damaged(const clade_dataset *dataset, clade_split split, s
     return atomic_load(&dataset->split[split].items[i].damage) != NULL;
 }
 
-/* One that is marked as damaged, and why; *reason is NULL when there is none. */
+/* Finds a marked image and the reason; *reason is NULL if there is none. */
 static void find_damaged(const clade_dataset *dataset, const char **name, const char **reason)
 {
     *name = *reason = NULL;

@@ -1,4 +1,4 @@
-/* A data set: what it knows about its images, and their pixels. */
+/* A data set: its images' properties and pixels. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/dataset.h"
 
@@ -80,9 +80,8 @@ clade_status clade_dataset_keep(clade_dataset *dataset, char *text)
     return CLADE_OK;
 }
 
-/* "; dogs/0.jpg: not an image (and 3 more)": what was skipped in the folder of a class, if
- * anything.
- */
+/* Returns "; dogs/0.jpg: not an image (and 3 more)": what was skipped in the folder of a class, if
+ * anything. */
 static const char *why_empty(const clade_dataset *dataset, size_t class_index, char text[512])
 {
     const clade_skip *first = NULL;
@@ -102,7 +101,7 @@ static const char *why_empty(const clade_dataset *dataset, size_t class_index, c
     return text;
 }
 
-/* Of an image with a set of classes. */
+/* Returns whether an image with a set of classes shows class c. */
 static bool shows(const clade_image *image, size_t c) { return image->set[c / 8] >> c % 8 & 1; }
 
 clade_status clade_dataset_count_classes(clade_dataset *dataset)
@@ -221,8 +220,8 @@ const char *clade_dataset_skipped_reason(const clade_dataset *dataset, size_t i)
     return i < dataset->skipped_count ? dataset->skipped[i].reason : NULL;
 }
 
-/* An image's bytes as they are stored: in the decoder's memory or the source's, or for a large file
- * a window on it. */
+/* Gives an image's stored bytes: in the decoder's memory or the source's, or for a large file a
+ * window on it. */
 static clade_status read_stored(const clade_dataset *dataset, const clade_image *image,
                                 clade_decoder *decoder, clade_input *out)
 {
@@ -240,7 +239,7 @@ static clade_status read_stored(const clade_dataset *dataset, const clade_image 
                          : clade_fail(CLADE_EIO, "%s: its file became shorter", image->name);
 }
 
-/* The rows of a record of a binary set, in the target's channels. */
+/* Gives the rows of a record of a binary set, with the target's channels. */
 static clade_status read_record(const clade_dataset *dataset, clade_decoder *decoder,
                                 const uint8_t *record, clade_sink *sink)
 {
@@ -249,7 +248,7 @@ static clade_status read_record(const clade_dataset *dataset, clade_decoder *dec
     size_t channels = (size_t)raw->channels;
     size_t pixel = raw->planar ? 1 : channels, next = raw->planar ? plane : 1;
     clade_layout layout = {raw->height, raw->width, raw->channels, 1};
-    if (raw->channels == 1 && dataset->target.channels == 3) { /* grey, three times */
+    if (raw->channels == 1 && dataset->target.channels == 3) { /* grey, repeated three times */
         layout.channels = 3;
         next = 0;
     }
@@ -270,7 +269,7 @@ static clade_status fail_changed(const clade_image *image)
     return clade_fail(CLADE_EIO, "%s: its content is not what was read before", image->name);
 }
 
-/* Are the bytes of an image those that were read of it before? */
+/* Checks that the bytes of an image are those that were read before. */
 static clade_status check_digest(const clade_image *image, clade_input *input)
 {
     uint64_t hash = clade_hash(NULL, 0), before = 0;
@@ -290,7 +289,7 @@ clade_status clade_image_identify(const clade_dataset *dataset, const clade_imag
                                   clade_decoder *decoder)
 {
     clade_input input = {0};
-    if (atomic_load(image->digest)) return CLADE_OK; /* its bytes may have been given back */
+    if (atomic_load(image->digest)) return CLADE_OK; /* its bytes may have been freed */
     clade_status status = read_stored(dataset, image, decoder, &input);
     return status ? status : check_digest(image, &input);
 }
@@ -305,7 +304,7 @@ clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split spli
                                   const uint64_t *digest)
 {
     const clade_images *in = &dataset->split[split];
-    size_t at = 0; /* in what is left of the images listed */
+    size_t at = 0; /* index in what is left of the listed images */
     for (size_t i = 0; i < in->listed; i++) {
         while (at < in->count && in->items[at].listed < i) at++;
         uint64_t before = digest[i], now = 0;

@@ -1,4 +1,4 @@
-/* The working memory in which a thread decodes images, and reading files into it. */
+/* A thread's working memory for decoding images, and reading files into it. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A buffer above this goes back after each image, so that one huge photograph does not stay in
- * memory for the rest of the run. */
+/* A larger buffer is freed after each image, so that one huge photograph does not occupy memory for
+ * the rest of the run. */
 enum { keep_bytes = 16 << 20 };
 
 void clade_bytes_clear(clade_bytes *buffer)
@@ -52,7 +52,7 @@ void clade_decoder_trim(clade_decoder *decoder)
     buffer_trim(&decoder->whole);
 }
 
-/* Reads from an open file until all `want` bytes are there or it ends. */
+/* Reads from an open file until `want` bytes are read or it ends. */
 static clade_status read_all(int file, const char *path, size_t offset, size_t want, uint8_t *out,
                              size_t *got)
 {

@@ -1,4 +1,4 @@
-/* The entries of a source: their names, what they are, and listing one. */
+/* The entries of a source: names, kinds, and listing. */
 #define _GNU_SOURCE
 #include "data/binary.h"
 
@@ -40,7 +40,7 @@ bool clade_named_list(const char *name)
     return false;
 }
 
-/* What systems leave beside images; never worth a word to the user. */
+/* Files that systems create beside images; never reported. */
 bool clade_is_clutter(const char *part, size_t n)
 {
     static const char *const names[] = {"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"};
@@ -105,7 +105,7 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
     clade_entry *entry = &source->entries[source->count++];
     *entry = (clade_entry){.name = clean, .kind = CLADE_ENTRY_OTHER, .place = source->count};
     if (outside) {
-        entry->place = 0; /* it takes no other's place */
+        entry->place = 0; /* it does not replace another */
         entry->damaged = true;
         return clade_entry_reject(entry, "its name leads out of the archive");
     }

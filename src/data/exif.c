@@ -1,4 +1,4 @@
-/* Exif: which way up an image is. */
+/* Exif: the orientation of an image. */
 #include "data/image.h"
 
 #include <string.h>

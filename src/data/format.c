@@ -1,4 +1,4 @@
-/* The formats of images: how the first bytes of a file tell them apart, and who reads each. */
+/* Image formats: recognising them by the first bytes of a file, and their readers. */
 #include "config.h"
 
 #include "data/image.h"
@@ -39,8 +39,8 @@
 typedef struct image_format {
     clade_header_reader *header; /* NULL: this build cannot read it */
     clade_image_reader *decode;
-    const char *refusal;  /* of such a build */
-    const char *names[5]; /* how its files' names end */
+    const char *refusal;  /* the error text of such a build */
+    const char *names[5]; /* extensions of its files */
 } image_format;
 
 static const image_format formats[CLADE_IMAGE_KINDS] = {
@@ -67,7 +67,7 @@ static bool has(const uint8_t *head, size_t size, size_t at, const char *bytes, 
     return size >= at + n && memcmp(head + at, bytes, n) == 0;
 }
 
-/* "BM" alone begins many a text; the size of the header after it is one of these. */
+/* "BM" also begins many texts; the size of the header that follows must be one of these. */
 static bool is_bmp(const uint8_t *head, size_t size)
 {
     return has(head, size, 0, "BM", 2) && size >= 18 && clade_bmp_known(head[14]) &&
@@ -100,7 +100,7 @@ static clade_image_kind kind_of(const uint8_t *head, size_t size)
 
 const char clade_archive_refusal[] = "an archive: unpack it, or give it alone";
 
-/* What is often found where an image should be. */
+/* Describes files that are often found in place of images. */
 static const char *refusal_of(const uint8_t *head, size_t size)
 {
     if (!size) return "an empty file";
@@ -138,7 +138,7 @@ bool clade_image_named(const char *name)
     return false;
 }
 
-/* The format of an image that can be decoded. */
+/* Finds the format of an image that can be decoded. */
 static clade_status find_format(clade_input *input, const image_format **out)
 {
     const char *reason = NULL;

@@ -1,5 +1,5 @@
-/* GIF through giflib: the first frame on its canvas, as PIL's convert('RGB') shows it: transparent
- * pixels have their colour of the palette, and so has what the frame leaves free. */
+/* GIF through giflib: the first frame on its canvas, as in PIL's convert('RGB'): transparent pixels
+ * have their colour in the palette, and so does the area outside the frame. */
 #include "data/image.h"
 
 #include <gif_lib.h>
@@ -39,7 +39,7 @@ static clade_status fail(const gif_reader *r, int error)
     return clade_fail(CLADE_EFORMAT, "GIF: %s", text ? text : "damaged");
 }
 
-/* A block between images: of interest is which colour is transparent in the next one. */
+/* Reads a block between images, which may set the transparent colour of the next one. */
 static int read_extension(gif_reader *r)
 {
     int code;
@@ -53,7 +53,7 @@ static int read_extension(gif_reader *r)
     return good;
 }
 
-/* Opens the file and goes to the pixels of its first image. */
+/* Opens the file and seeks to the pixels of its first image. */
 static clade_status open_frame(gif_reader *r)
 {
     int error = 0;
@@ -107,7 +107,7 @@ clade_status clade_gif_header(clade_input *input, clade_header *out)
     return status;
 }
 
-/* Colours by index; those that no palette has are grey. */
+/* Fills in colours by index; those in no palette are grey. */
 static void fill_palette(const GifFileType *gif, uint8_t palette[256][3])
 {
     const ColorMapObject *map = gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
@@ -119,7 +119,7 @@ static void fill_palette(const GifFileType *gif, uint8_t palette[256][3])
     }
 }
 
-/* The frame's rows as indices: all of an interlaced one, else one at a time. */
+/* Reads the frame's rows as indices: all of an interlaced frame, else one at a time. */
 static clade_status read_interlaced(gif_reader *r, uint8_t *pixels)
 {
     static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; /* GIF89a, appendix E */

@@ -1,6 +1,6 @@
-/* HEIC and AVIF through libheif: the primary image of a file, also one of tiles, to 8-bit RGB.
- * libheif turns and crops as the file says, so Exif's orientation, which says it again, does not
- * count. Alpha is dropped, 10 and 12 bits are cut to the upper 8. Source: ISO/IEC 23008-12. */
+/* HEIC and AVIF through libheif: the primary image of a file, also one made of tiles, to 8-bit RGB.
+ * libheif applies the file's rotation and cropping, so Exif's orientation, which repeats it, is
+ * ignored. Alpha is dropped, 10 and 12 bits are cut to the upper 8. Source: ISO/IEC 23008-12. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -10,8 +10,8 @@
 #include <string.h>
 
 enum {
-    brands_bytes = 256,  /* as many of the first box are looked at */
-    longest_side = 16384 /* its square is what a file can make libheif allocate pixels for */
+    brands_bytes = 256,  /* number of bytes of the first box to read */
+    longest_side = 16384 /* its square limits the pixels that a file can make libheif allocate */
 };
 
 typedef struct heif_file {
@@ -70,7 +70,7 @@ static const struct heif_reader reader = {.reader_api_version = 1,
 
 static const char *name_of(const heif_file *f) { return f->avif ? "AVIF" : "HEIC"; }
 
-/* An error of libheif; its text may end a line. */
+/* Reports an error of libheif, whose text may contain a newline. */
 static clade_status fail(const heif_file *f, struct heif_error error)
 {
     if (f->status) return f->status;
@@ -81,7 +81,8 @@ static clade_status fail(const heif_file *f, struct heif_error error)
                       error.message);
 }
 
-/* The brands tell the codec, which is a plugin of its own in newer packages of libheif. */
+/* Checks that libheif has the codec of the file's brands; newer packages have codecs as separate
+ * plugins. */
 static clade_status check_codec(heif_file *f)
 {
     const uint8_t *bytes;
@@ -127,7 +128,7 @@ static clade_status open_heif(heif_file *f)
     if (status) return status;
     f->context = heif_context_alloc();
     if (!f->context) return clade_fail(CLADE_ENOMEM, "out of memory for %s's decoder", name_of(f));
-    heif_context_set_max_decoding_threads(f->context, 0); /* the caller's alone */
+    heif_context_set_max_decoding_threads(f->context, 0); /* in this thread only */
     struct heif_error error = heif_context_read_from_reader(f->context, &reader, f, NULL);
     if (!error.code) error = heif_context_get_primary_image_handle(f->context, &f->handle);
     return error.code ? fail(f, error) : read_size(f);
@@ -153,7 +154,7 @@ clade_status clade_heif_header(clade_input *input, clade_header *out)
     return status;
 }
 
-/* The rows of a decoded image, whose colours are planes of bytes or of 16-bit numbers. */
+/* Gives the rows of a decoded image, whose colours are planes of bytes or of 16-bit numbers. */
 static clade_status read_rows(const heif_file *f, const struct heif_image *image, clade_rows *rows)
 {
     static const enum heif_channel channels[3] = {heif_channel_R, heif_channel_G, heif_channel_B};

@@ -1,14 +1,15 @@
-/* The IDX files of MNIST and its kin, plain or gzipped.
- * An IDX file is two zero bytes, a type (8: unsigned bytes), the number of dimensions, each as a
- * big-endian word, then the data. Source: the MNIST page, "The IDX file format". */
+/* The IDX files of MNIST and similar sets, plain or gzipped. An IDX file has two zero bytes, a type
+ * (8: unsigned bytes), the number of dimensions, each as a big-endian word, then the data. Source:
+ * the MNIST page, "The IDX file format". */
 #include "data/binary.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The file of a set: `part` is "train" or "t10k", `what` "images" or "labels"; the first by name,
- * an unpacked one before all others. `other` (or NULL) is another word for the part. */
+/* Finds the file of a set: `part` is "train" or "t10k", `what` "images" or "labels". Takes the
+ * first by name, an unpacked one before all others. `other` (or NULL) is another word for the
+ * part. */
 static clade_entry *find(clade_source *source, const char *part, const char *other,
                          const char *what)
 {
@@ -25,7 +26,8 @@ static clade_entry *find(clade_source *source, const char *part, const char *oth
     return best;
 }
 
-/* A header: a magic number of 0x800 + dims, then `dims` words. *whole is the size of the file. */
+/* Parses a header: a magic number of 0x800 + dims, then `dims` words. *whole is the size of the
+ * file. */
 static clade_status parse_header(const uint8_t *bytes, size_t size, unsigned dims, uint32_t *out,
                                  size_t *whole)
 {
@@ -43,7 +45,7 @@ static clade_status parse_header(const uint8_t *bytes, size_t size, unsigned dim
     return CLADE_OK;
 }
 
-/* Replaces a gzipped entry by its content, in memory: as much as its header says and a byte. */
+/* Replaces a gzipped entry by its content in memory: as much as its header says, plus a byte. */
 static clade_status unpack(clade_source *source, clade_entry *entry, unsigned dims)
 {
     if (!clade_named_gz(entry->name)) return CLADE_OK;
@@ -66,7 +68,7 @@ static clade_status unpack(clade_source *source, clade_entry *entry, unsigned di
     return CLADE_OK;
 }
 
-/* Reads the header, and whether the file is as long as it says. */
+/* Reads the header, and checks that the file has the size it says. */
 static clade_status read_header(clade_source *source, clade_entry *entry, unsigned dims,
                                 uint32_t *out)
 {
@@ -85,7 +87,7 @@ static clade_status read_header(clade_source *source, clade_entry *entry, unsign
     return clade_context(status, "%s: %s", source->path, entry->name);
 }
 
-/* The number of classes is one more than the largest label; their names are the numbers. */
+/* Names the classes by their numbers; there is one more than the largest label. */
 static clade_status name_classes(clade_dataset *dataset, const uint8_t *labels, size_t n)
 {
     unsigned most = 0;
@@ -142,7 +144,7 @@ static clade_status read_pair(clade_dataset *dataset, clade_source *source, clad
     return status;
 }
 
-/* Finds and reads images and labels of a split; *found: they are there. */
+/* Finds and reads images and labels of a split; *found: whether they exist. */
 static clade_status read_split(clade_dataset *dataset, clade_source *source, clade_split split,
                                bool *found)
 {

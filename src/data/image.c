@@ -1,4 +1,4 @@
-/* Single images: the public decoding calls. */
+/* Public functions for decoding single images. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/image.h"
 
@@ -41,7 +41,7 @@ size_t clade_image_most_bytes(const uint8_t *head, size_t size)
 {
     enum { metadata = 16 << 20 };
     clade_image_kind kind = clade_image_sniff(head, size, NULL);
-    if (kind == CLADE_IMAGE_JPEG) return 2 * (size_t)clade_image_pixels; /* its size stands later */
+    if (kind == CLADE_IMAGE_JPEG) return 2 * (size_t)clade_image_pixels; /* size comes later */
     if (kind != CLADE_IMAGE_PNG || size < 24) return clade_image_bytes;
     uint64_t width = (uint64_t)head[16] << 24 | head[17] << 16 | head[18] << 8 | head[19];
     uint64_t height = (uint64_t)head[20] << 24 | head[21] << 16 | head[22] << 8 | head[23];

@@ -1,4 +1,4 @@
-/* The bytes of an image's file, where need be a window at a time. */
+/* The bytes of an image's file, one window at a time if it is large. */
 #include "data/source.h"
 
 clade_input clade_input_of(const uint8_t *bytes, size_t size)

@@ -1,4 +1,4 @@
-/* Looking at every image of a data set. */
+/* Inspecting every image of a data set. */
 #define _POSIX_C_SOURCE 200809L
 #include "data/inspect.h"
 
@@ -18,7 +18,7 @@ typedef struct inspect_job {
     clade_decoder *decoders; /* one for each thread */
     clade_pool *pool;
     atomic_bool stop, short_of_memory;
-    pthread_mutex_t mutex; /* of `done` and progress */
+    pthread_mutex_t mutex; /* protects `done` and progress */
     size_t done;
 } inspect_job;
 
@@ -29,7 +29,7 @@ static clade_status out_of_memory(size_t n)
 
 /* --- one image --- */
 
-/* Gathers what there is to know of an image's pixels. */
+/* Computes the statistics of an image's pixels. */
 typedef struct gatherer {
     clade_sink sink;
     clade_average average;
@@ -81,7 +81,7 @@ static void measure(const gatherer *g, clade_inspected *p)
     }
 }
 
-/* Keeps why an image cannot be used, without its name. */
+/* Stores why an image cannot be used, without its name. */
 static void keep_fault(inspect_job *j, clade_inspected *p, clade_status status)
 {
     p->damaged = status == CLADE_EFORMAT;
@@ -146,7 +146,7 @@ static void look_at(void *user, size_t at, int thread)
 
 /* --- all of them --- */
 
-/* The class of an image, or the first of those that it shows; 0: none. */
+/* Returns the class of an image, or the first of those that it shows; 0: none. */
 static int32_t class_of(const clade_dataset *dataset, clade_split split, size_t i)
 {
     const clade_image *image = &dataset->split[split].items[i];

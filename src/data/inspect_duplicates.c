@@ -12,7 +12,7 @@ static clade_status out_of_memory(size_t n)
     return clade_fail(CLADE_ENOMEM, "out of memory to compare %zu images", n);
 }
 
-/* An image by its bytes. */
+/* An image, and the SHA-256 of its bytes. */
 typedef struct keyed {
     const char *sha256;
     size_t at;
@@ -38,7 +38,7 @@ static clade_status add_pair(clade_inspection *in, size_t *room, clade_duplicate
     return CLADE_OK;
 }
 
-/* Pairs each image with the first of the same bytes; first[i] is that one, or i itself. */
+/* Pairs each image with the first one of the same bytes; first[i] is that one, or i itself. */
 static clade_status find_exact(clade_inspection *in, size_t *first, size_t *room)
 {
     keyed *list = malloc((in->count ? in->count : 1) * sizeof *list);
@@ -73,10 +73,10 @@ static double median_of(double *values, size_t n)
     return values[n / 2];
 }
 
-/* The similarity that two images of a class do not have by chance, by pairs drawn at random: so
- * many standard deviations above the median, both robust, after Fisher's transformation.
- * Photographs of a class are hardly alike, and 0.75 is far above; handwritten ones or frames of a
- * still camera are, and only the nearest of them stand out. */
+/* Returns the similarity that two images of a class do not have by chance, from random pairs: a
+ * number of standard deviations above the median, both robust, after Fisher's transformation.
+ * Photographs of a class are hardly similar, so 0.75 is far above; handwritten digits or frames of
+ * a still camera are, and only the most similar stand out. */
 static double beyond_chance(clade_look *looks, const size_t *own, size_t n, size_t class_index)
 {
     enum { pairs = 1000, fewest = 30 };
@@ -99,8 +99,8 @@ static double beyond_chance(clade_look *looks, const size_t *own, size_t n, size
     return tanh(middle + deviations * normal * median_of(off, count));
 }
 
-/* Sets from which similarity on images are near duplicates: as the options say, or at least 0.75
- * and more than those of its class have by chance. `at`: the numbers of the looks' images. */
+/* Sets the similarity above which images are near duplicates: from the options, or at least 0.75
+ * and more than images of their class have by chance. `at`: numbers of the looks' images. */
 static clade_status choose_least(clade_inspection *in, const clade_inspect_options *o,
                                  clade_look *looks, const size_t *at, size_t n)
 {
@@ -129,7 +129,7 @@ static clade_status choose_least(clade_inspection *in, const clade_inspect_optio
     return CLADE_OK;
 }
 
-/* Near duplicates among images of different bytes. */
+/* Finds near duplicates among images of different bytes. */
 static clade_status find_near(clade_inspection *in, const clade_inspect_options *o,
                               clade_pool *pool, clade_look *looks, const size_t *first,
                               size_t *room)
@@ -137,7 +137,7 @@ static clade_status find_near(clade_inspection *in, const clade_inspect_options 
     if (o->hash_distance < 0) return CLADE_OK;
     size_t *at = malloc((in->count ? in->count : 1) * sizeof *at), n = 0;
     if (!at) return out_of_memory(in->count);
-    for (size_t i = 0; i < in->count; i++) { /* the looks move up: i is never before n */
+    for (size_t i = 0; i < in->count; i++) { /* looks move up: i is never less than n */
         if (in->images[i].fault || in->images[i].single_colour || first[i] != i) continue;
         looks[n] = looks[i];
         at[n++] = i;
@@ -162,7 +162,7 @@ static bool is_alike(const clade_inspection *in, size_t image)
     return in->alike && in->alike[in->images[image].label] > CLADE_LEAST_SIMILARITY;
 }
 
-/* Are two images of different classes, or do they show others? */
+/* Returns whether two images have different classes, or show different ones. */
 static bool differs(const clade_inspection *in, const clade_inspected *a, const clade_inspected *b)
 {
     const clade_dataset *d = in->dataset;

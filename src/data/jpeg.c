@@ -31,15 +31,14 @@ typedef struct jpeg_reader {
     char text[JMSG_LENGTH_MAX];
 } jpeg_reader;
 
-/* A frame's marker: 0xc0 to 0xcf but for DHT, JPG and DAC. */
+/* Returns whether a marker starts a frame: 0xc0 to 0xcf except DHT, JPG and DAC. */
 static bool is_frame(unsigned marker)
 {
     return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
 }
 
-/* Walks the segments before the pixels for Exif's orientation, Adobe's mark and the frame. A
- * segment that is out of order ends the walk; whether the image can be read is for the decoder to
- * say. */
+/* Reads the segments before the pixels to find Exif's orientation, Adobe's mark and the frame. A
+ * misplaced segment ends the search; the decoder will tell whether the image can be read. */
 static clade_status read_segments(clade_input *input, clade_header *header)
 {
     enum { most = 4 + 0xffff }; /* bytes of a segment */
@@ -75,8 +74,8 @@ static clade_status read_segments(clade_input *input, clade_header *header)
     }
 }
 
-/* Whether an image is whole after this scan. That bits of the scan itself are missing is for
- * another warning to say; but arithmetic codes may end anywhere, so of them nothing is known. */
+/* Returns whether an image is complete after this scan. Missing bits of the scan itself cause
+ * another warning; since arithmetic codes may end anywhere, they tell nothing. */
 static bool is_last_scan(const struct jpeg_decompress_struct *jpeg)
 {
     if (jpeg->arith_code) return false;
@@ -84,20 +83,20 @@ static bool is_last_scan(const struct jpeg_decompress_struct *jpeg)
     if (!jpeg->coef_bits) return false; /* before the first scan */
     for (int c = 0; c < jpeg->num_components; c++)
         for (int k = 0; k < DCTSIZE2; k++)
-            if (jpeg->coef_bits[c][k] != 0) return false; /* so many bits are still to come */
+            if (jpeg->coef_bits[c][k] != 0) return false; /* this many bits are still to come */
     return true;
 }
 
-/* libjpeg's warnings after which every pixel is right; Pillow reads such images too, but for those
- * without an end marker. After all others (bad codes, a segment that ends early, a lost restart
- * marker) pixels are missing or wrong. */
+/* Returns whether a libjpeg warning leaves every pixel right. Pillow reads such images too, except
+ * those without an end marker. After any other warning (bad codes, a segment that ends early, a
+ * lost restart marker) pixels are missing or wrong. */
 static bool is_harmless(const struct jpeg_decompress_struct *jpeg, int code)
 {
     switch (code) {
     case JWRN_ADOBE_XFORM:     /* unknown colour transform: YCbCr, or YCCK */
     case JWRN_EXTRANEOUS_DATA: /* bytes left over before a marker: common on the web */
     case JWRN_JFIF_MAJOR:      /* a newer JFIF */
-    case JWRN_NOT_SEQUENTIAL:  /* scan parameters that a sequential image has no use for */
+    case JWRN_NOT_SEQUENTIAL:  /* scan parameters that do not apply to a sequential image */
         return true;
     case JWRN_JPEG_EOF: /* no end marker */ return is_last_scan(jpeg);
     default: return false;
@@ -124,8 +123,7 @@ static void on_message(j_common_ptr common, int level)
     if (level < 0 && !is_harmless(&r->jpeg, r->errors.msg_code)) on_error(common);
 }
 
-/* The coefficients that the scan about to be read visits; a block costs time for some in any case.
- */
+/* Counts the coefficients that the next scan visits; each block also costs some time. */
 static int64_t count_coefficients(const struct jpeg_decompress_struct *jpeg)
 {
     int64_t blocks = 0;
@@ -153,10 +151,11 @@ static void on_progress(j_common_ptr common)
     leave(r, CLADE_EFORMAT);
 }
 
-/* What on_error and its like were called for; the reader's functions return here by longjmp. */
+/* Returns the error for which on_error or similar was called; the reader's functions return here by
+ * longjmp. */
 static clade_status failure(const jpeg_reader *r)
 {
-    if (r->status == CLADE_EIO) return r->status; /* the input has said it */
+    if (r->status == CLADE_EIO) return r->status; /* the input has set the text */
     return clade_fail(r->status, "JPEG: %s", r->text);
 }
 
@@ -233,11 +232,11 @@ clade_status clade_jpeg_header(clade_input *input, clade_header *out)
     return status;
 }
 
-/* How many times smaller to decode: 8, 4 or 2 (the sizes with their own inverse DCT), so that both
- * sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Ahead of a
- * bilinear resize this only removes aliasing. Nearest means to take single pixels, as Keras does,
- * and gets them, except from images over four times the target, where the saving is large and a
- * single pixel says little. An image above clade_image_pixels is made smaller in any case. */
+/* Returns the reduction for decoding: 8, 4 or 2 (the sizes with their own inverse DCT), such that
+ * both sides stay at least the target's; else 1. Decoding at 1/d averages d×d pixels. Before a
+ * bilinear resize this only removes aliasing. Nearest takes single pixels, like Keras, except from
+ * images over four times the target, where the saving is large and a single pixel says little. An
+ * image above clade_image_pixels is reduced in any case. */
 static int choose_reduction(const clade_header *header, const clade_target *target)
 {
     int64_t pixels = (int64_t)header->height * header->width;
@@ -245,7 +244,8 @@ static int choose_reduction(const clade_header *header, const clade_target *targ
     bool swap = header->orientation >= 5;
     int64_t height = swap ? target->width : target->height;
     int64_t width = swap ? target->height : target->width;
-    if (target->interpolation == CLADE_BILINEAR_ANTIALIAS) { /* leave it most of the averaging */
+    if (target->interpolation == CLADE_BILINEAR_ANTIALIAS) { /* leave most of the averaging to the
+                                                              * resize */
         height *= 2;
         width *= 2;
     }
@@ -258,8 +258,8 @@ static int choose_reduction(const clade_header *header, const clade_target *targ
     return least;
 }
 
-/* Progressive images, and others of several scans, are decoded to coefficients of 16 bits before
- * the first row can be had. */
+/* Checks memory: progressive images, and others of several scans, are decoded to 16-bit
+ * coefficients before the first row is available. */
 static clade_status check_coefficients(const clade_header *header,
                                        struct jpeg_decompress_struct *jpeg)
 {
@@ -276,7 +276,7 @@ static clade_status check_coefficients(const clade_header *header,
         header->width, header->height, bytes / (1 << 20), clade_decoding_bytes >> 20);
 }
 
-/* Decodes what read_header has begun. What follows the last row is not looked at. */
+/* Decodes the image whose header was read, ignoring what follows the last row. */
 static clade_status read_pixels(jpeg_reader *r, clade_decoder *decoder, const clade_header *header,
                                 const clade_target *target, clade_sink *sink)
 {
