@@ -7,8 +7,9 @@
 
 enum { side = clade_look_cells, block = 8, coefficients = block * block };
 
-/* The lowest frequencies of the DCT-II: out[u][v] = Σ f[x][y] cos(π(2x+1)u/2N) cos(π(2y+1)v/2N).
- * The factors that make it orthogonal are left out: they are the same for all but u, v = 0. */
+/* Computes the lowest frequencies of the DCT-II: out[u][v] = Σ f[x][y] cos(π(2x+1)u/2N)
+ * cos(π(2y+1)v/2N). Omits the factors that make it orthogonal, which are the same for all but u, v
+ * = 0. */
 static void transform(const float f[side][side], double out[block][block])
 {
     static const double pi = 3.14159265358979323846;
@@ -69,7 +70,7 @@ void clade_look_take(const float *cells, int32_t channels, clade_look *out)
 
 int32_t clade_hash_distance(uint64_t a, uint64_t b)
 {
-    uint64_t x = a ^ b; /* the sum of bits, in twos, fours, bytes */
+    uint64_t x = a ^ b; /* the number of bits, summed in twos, fours, bytes */
     x -= x >> 1 & 0x5555555555555555u;
     x = (x & 0x3333333333333333u) + (x >> 2 & 0x3333333333333333u);
     x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu;

@@ -7,7 +7,7 @@
 #include <setjmp.h>
 #include <string.h>
 
-enum { exif_bytes = 64 << 10 }; /* as many are looked at; a JPEG's has no more */
+enum { exif_bytes = 64 << 10 }; /* the longest one that is read; a JPEG's is not longer either */
 
 typedef struct png_reader {
     clade_input *input;
@@ -52,7 +52,7 @@ static uint32_t get32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* The orientation in the eXIf chunk, which may also stand behind the pixels; 1 without one. */
+/* Reads the orientation from the eXIf chunk, which may also follow the pixels; 1 without one. */
 static clade_status read_orientation(clade_input *input, int *orientation)
 {
     const size_t size = input->size;
@@ -98,7 +98,7 @@ clade_status clade_png_header(clade_input *input, clade_header *out)
     return read_orientation(input, &out->orientation);
 }
 
-/* Sets up libpng to give 8-bit rows of 1 or 3 channels; returns how many. */
+/* Sets up libpng to give 8-bit rows of 1 or 3 channels; returns the number of channels. */
 static int32_t set_transforms(png_reader *r, bool grey_wanted)
 {
     png_structp png = r->png;
@@ -111,11 +111,11 @@ static int32_t set_transforms(png_reader *r, bool grey_wanted)
     return grey && grey_wanted ? 1 : 3;
 }
 
-/* Opens the pixels: 8-bit rows of *channels. Runs under the caller's setjmp. */
+/* Prepares reading the pixels: 8-bit rows of *channels. Runs under the caller's setjmp. */
 static clade_status begin(png_reader *r, const clade_header *header, bool grey_wanted,
                           int32_t *channels, int *passes)
 {
-    /* Chunks that do not bear on the pixels are skipped unread: text can claim gigabytes. */
+    /* Chunks that do not affect the pixels are skipped unread: text can claim gigabytes. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
     *channels = set_transforms(r, grey_wanted);
@@ -137,8 +137,8 @@ static void read_band(png_reader *r, int passes, int32_t height, int32_t first, 
                          NULL);
 }
 
-/* What one reader reads: all rows, or of an interlaced image those of a band. What runs under
- * setjmp: nothing here may leave through longjmp while it owns something. */
+/* Reads all rows or, of an interlaced image, those of a band. Runs under setjmp: nothing here may
+ * leave through longjmp while it owns something. */
 static clade_status read_rows(clade_decoder *decoder, png_reader *r, const clade_header *header,
                               const clade_target *target, clade_sink *sink, clade_rows *rows)
 {
@@ -176,7 +176,7 @@ clade_status clade_png_decode(clade_decoder *decoder, clade_input *input,
     clade_header header;
     clade_rows rows = {0};
     clade_status status = clade_png_header(input, &header);
-    while (!status && rows.y < header.height) { /* interlaced: once for each band */
+    while (!status && rows.y < header.height) { /* interlaced: once per band */
         png_reader r = {.input = input};
         r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, on_error, on_warning);
         r.info = r.png ? png_create_info_struct(r.png) : NULL;

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { largest = 30 }; /* magnitude */
+enum { largest = 30 }; /* maximum magnitude */
 
 const char *clade_policy_op_name(clade_policy_op op)
 {
@@ -17,19 +17,19 @@ const char *clade_policy_op_name(clade_policy_op op)
     return op >= 0 && op < CLADE_POLICY_OPS ? names[op] : "?";
 }
 
-/* Whole pixels, cut towards 0. */
+/* Truncates to whole pixels, towards 0. */
 static double pixels(double value) { return value < 0 ? ceil(value) : floor(value); }
 
-/* What torchvision's tables of magnitudes end with, and posterize's begins. */
+/* The last entries of torchvision's tables of magnitudes; for posterize the first. */
 typedef struct magnitudes {
-    double shear, side, pixels, rotate, colour; /* side: a share of the image's, or pixels */
+    double shear, side, pixels, rotate, colour; /* side: a share of the image's side, or pixels */
     double bits, fewer;
 } magnitudes;
 static const magnitudes of_rand = {0.3, 150.0 / 331, 0, 30, 0.9, 8, 4},
                         of_trivial = {0.99, 0, 32, 135, 0.99, 8, 6},
                         of_augmix = {0.3, 1.0 / 3, 0, 30, 0.9, 4, 4};
 
-/* An operation's value at a share of the largest magnitude; sign is 1 or −1. */
+/* Returns an operation's value at a share of the largest magnitude; sign is 1 or −1. */
 static double value_of(clade_policy_op op, const magnitudes *most, double share, double sign,
                        int32_t height, int32_t width)
 {
@@ -64,7 +64,7 @@ clade_adjustment clade_policy_colour(clade_policy_op op)
     return kind[op];
 }
 
-/* Draws one of the operations whose bits are set; 0: of all. */
+/* Draws one of the operations whose bits are set; 0: one of all. */
 static clade_policy_op draw_op(clade_random *r, uint32_t ops)
 {
     clade_policy_op op[CLADE_POLICY_OPS];

@@ -1,20 +1,21 @@
-/* Resizing of uint8 images, nearest and bilinear, in integers: the same bytes on every machine.
- */
+/* Resizing of uint8 images, nearest and bilinear, in integers: the same bytes on every machine. */
 #include "data/image.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Weights of the bilinear resize are of 1/2^14; between its two steps values are of 1/2^7. */
+/* Weights of the bilinear resize are in units of 1/2^14; values between its two steps in 1/2^7. */
 enum { weight_bits = 14, value_bits = 7 };
 
-/* One output position: the two input pixels and the weight of the second. Nearest has one. */
+/* One output position: the two input pixels and the weight of the second. Nearest uses only the
+ * first. */
 typedef struct clade_tap {
     int32_t first, second, weight;
 } clade_tap;
 
-/* The input pixel for each of n output pixels: that under the centre, floor((x + 0.5)·in/out). The
- * sum is carried from pixel to pixel as PIL's NEAREST does, so that ties fall the same way. */
+/* Finds the input pixel for each of n output pixels: the one under its centre, floor((x +
+ * 0.5)·in/out). The sum accumulates from pixel to pixel as in PIL's NEAREST, so that ties fall the
+ * same way. */
 static void nearest_taps(int32_t in, int32_t out, clade_tap *taps)
 {
     double step = (double)in / out, x = step * 0.5;
@@ -22,7 +23,7 @@ static void nearest_taps(int32_t in, int32_t out, clade_tap *taps)
         taps[i].first = taps[i].second = x < in ? (int32_t)x : in - 1;
 }
 
-/* Half-pixel centres: input position (x + 0.5)·in/out − 0.5, held at the edges, as
+/* Half-pixel centres: input position (x + 0.5)·in/out − 0.5, clamped to the edges, as in
  * tf.image.resize(method='bilinear') without antialiasing. */
 static void bilinear_taps(int32_t in, int32_t out, clade_tap *taps)
 {
@@ -35,7 +36,7 @@ static void bilinear_taps(int32_t in, int32_t out, clade_tap *taps)
     }
 }
 
-/* From positions in the upright image to those in the stored one, in units of 1/step. */
+/* Converts positions in the upright image to positions in the stored one, in units of 1/step. */
 static void place_taps(int32_t in, int32_t out, bool mirrored, int32_t step, clade_tap *taps)
 {
     for (int32_t i = 0; i < out; i++) {
@@ -44,8 +45,8 @@ static void place_taps(int32_t in, int32_t out, bool mirrored, int32_t step, cla
     }
 }
 
-/* Two rows into one: a + (b − a)·weight in 16-bit steps, with the weight in two parts of 7 bits so
- * that no product overflows. Eight values at a time, so that compilers use vectors. */
+/* Blends two rows: a + (b − a)·weight in 16-bit steps, with the weight in two parts of 7 bits so
+ * that no product overflows. Processes eight values at a time, so that compilers use vectors. */
 static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, int32_t weight,
                        size_t n, int16_t *restrict out)
 {
@@ -68,7 +69,7 @@ static void blend_rows(const uint8_t *restrict a, const uint8_t *restrict b, int
     }
 }
 
-/* The same of one value. */
+/* Blends one value in the same way. */
 static int16_t blend_first(int32_t a, int32_t b, int32_t weight)
 {
     int32_t step = b - a;
@@ -81,7 +82,7 @@ static uint8_t blend(int32_t a, int32_t b, int32_t weight)
     return (uint8_t)(((a << weight_bits) + (b - a) * weight + (1 << (bits - 1))) >> bits);
 }
 
-/* An output row from two input rows. */
+/* Computes an output row from two input rows. */
 static void emit_row(const clade_resize *r, const clade_tap *at, int32_t y, const uint8_t *row,
                      const uint8_t *before, uint8_t *out)
 {
@@ -106,7 +107,7 @@ static int16_t *line_of(const clade_resize *r, int32_t y)
     return r->lines + (size_t)(y & 1) * size;
 }
 
-/* Swapped: what an input row, which is an upright column, has for each output row. */
+/* Swapped: blends within an input row, which is an upright column, for each output row. */
 static void blend_within(const clade_resize *r, int32_t y, const uint8_t *row)
 {
     const int32_t n = r->channels, height = r->target->height;
@@ -118,7 +119,7 @@ static void blend_within(const clade_resize *r, int32_t y, const uint8_t *row)
     }
 }
 
-/* An output column from the lines of two input rows. */
+/* Computes an output column from the lines of two input rows. */
 static void emit_column(const clade_resize *r, const clade_tap *at, uint8_t *out)
 {
     const int32_t n = r->channels, height = r->target->height, weight = at->weight;
@@ -128,7 +129,7 @@ static void emit_column(const clade_resize *r, const clade_tap *at, uint8_t *out
         for (int32_t k = 0; k < n; k++) out[k] = blend(*a++, *b++, weight);
 }
 
-/* Single pixels of a row into an output row, or column. */
+/* Copies single pixels of a row to an output row or column. */
 static void pick(const clade_resize *r, const uint8_t *row, int32_t count, size_t step,
                  uint8_t *out)
 {

@@ -1,10 +1,9 @@
-/* Rows of an image on their way from a decoder to where they are used: channels, colours and
- * orientation. */
+/* Passes rows of an image from a decoder to a sink: channels, colours and orientation. */
 #include "data/image.h"
 
 clade_turn clade_turn_of(int orientation)
 {
-    /* Exif 2.32, 4.6.4: where row 0 and column 0 are; 5 to 8 exchange them */
+    /* Exif 2.32, 4.6.4: the positions of row 0 and column 0; 5 to 8 exchange them */
     static const clade_turn turns[9] = {
         [2] = {0, 0, 1}, [3] = {0, 1, 1}, [4] = {0, 1, 0}, [5] = {1, 0, 0},
         [6] = {1, 1, 0}, [7] = {1, 1, 1}, [8] = {1, 0, 1}};
@@ -14,7 +13,7 @@ clade_turn clade_turn_of(int orientation)
 clade_status clade_rows_begin(clade_rows *rows, clade_decoder *decoder, clade_layout layout,
                               int32_t channels, clade_sink *sink)
 {
-    /* Off every multiple of 16, lest libjpeg-turbo writes rows past the cache. */
+    /* Not a multiple of 16, so that libjpeg-turbo does not write rows past the cache. */
     enum { off = 8 };
     size_t row = (size_t)layout.width * (size_t)layout.channels, stride = (row + 31) / 32 * 32;
     clade_status status = clade_bytes_reserve(&decoder->rows, off + 2 * stride);
@@ -29,7 +28,8 @@ clade_status clade_rows_begin(clade_rows *rows, clade_decoder *decoder, clade_la
 
 uint8_t *clade_rows_next(const clade_rows *rows) { return rows->rows[rows->y & 1]; }
 
-/* RGB to grey in place: 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, as PIL's mode L. */
+/* Converts RGB to grey in place: 0.299 R + 0.587 G + 0.114 B in 16-bit fixed point, like PIL's mode
+ * L. */
 static void make_grey(uint8_t *row, int32_t width)
 {
     for (int32_t i = 0; i < width; i++) {
@@ -45,7 +45,7 @@ void clade_rows_push(clade_rows *rows)
     rows->sink->row(rows->sink, rows->y++, row);
 }
 
-/* (a·b)/255, rounded. */
+/* Returns (a·b)/255, rounded. */
 static unsigned mul255(unsigned a, unsigned b)
 {
     unsigned t = a * b + 128;

@@ -1,5 +1,4 @@
-/* The data set of rendered images: real JPEG files in folder/SPLIT/CLASS, complete or not there.
- */
+/* The data set of rendered images: JPEG files in folder/SPLIT/CLASS, complete or absent. */
 #define _GNU_SOURCE
 #include "base/file.h"
 #include "base/thread.h"
@@ -26,7 +25,7 @@ static const char *const split_names[splits] = {"train", "validation"};
 
 /* --- options --- */
 
-/* The options with the defaults filled in. */
+/* Fills in default options. */
 static clade_status resolve(const clade_shapes_options *options, clade_shapes_options *out)
 {
     *out = options ? *options : (clade_shapes_options){0};
@@ -47,7 +46,7 @@ static clade_status resolve(const clade_shapes_options *options, clade_shapes_op
     return CLADE_OK;
 }
 
-/* The marker file's contents; the first line counts versions of the rendering. */
+/* Writes the marker file's contents; the first line is the version of the rendering. */
 static void describe(const clade_shapes_options *o, char text[marker_max])
 {
     snprintf(text, marker_max,
@@ -57,7 +56,7 @@ static void describe(const clade_shapes_options *o, char text[marker_max])
 
 /* --- the folder --- */
 
-/* A path of up to four parts, to be freed. */
+/* Joins a path of up to four parts, which the caller frees. */
 static char *make_path(const char *a, const char *b, const char *c, const char *d)
 {
     size_t room = strlen(a) + strlen(b) + strlen(c) + strlen(d) + 4;
@@ -68,7 +67,8 @@ static char *make_path(const char *a, const char *b, const char *c, const char *
     return path;
 }
 
-/* 1: something is in it; 0: it is empty or not there; -1 with errno: it cannot be read. */
+/* Returns 1 if something is in it, 0 if it is empty or missing, -1 with errno if it cannot be
+ * read. */
 static int has_contents(const char *folder)
 {
     DIR *d = opendir(folder);
@@ -82,7 +82,7 @@ static int has_contents(const char *folder)
     return error ? -1 : found;
 }
 
-/* Whether the folder is the complete set that is asked for. One with other contents is an error. */
+/* Checks whether the folder is the complete set that is requested. Other contents are an error. */
 static clade_status check_folder(const char *folder, const char *marker, bool *complete)
 {
     *complete = false;
@@ -129,8 +129,8 @@ static clade_status empty_folder(const char *partial)
     return CLADE_OK;
 }
 
-/* Makes the unfinished folder and locks it against other processes; *lock is its descriptor. A
- * folder that another process finished meanwhile is found by the check that follows. */
+/* Creates the unfinished folder and locks it against other processes; *lock is its descriptor. The
+ * check that follows finds a folder that another process finished meanwhile. */
 static clade_status lock_folder(const char *partial, int *lock)
 {
     for (;;) {
@@ -140,7 +140,8 @@ static clade_status lock_folder(const char *partial, int *lock)
         int fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT) continue; /* another process renamed or removed it */
         if (fd < 0) return clade_file_fail(partial, "cannot open");
-        /* a file system without locks: go on, one process at a time is the user's care then */
+        /* a file system without locks: continue; then running one process at a time is up to the
+         * user */
         while (flock(fd, LOCK_EX) && errno == EINTR) {}
         if (!fstat(fd, &locked) && !stat(partial, &named) && locked.st_ino == named.st_ino &&
             locked.st_dev == named.st_dev) {
@@ -155,7 +156,7 @@ static clade_status lock_folder(const char *partial, int *lock)
 
 typedef struct encoder {
     tjhandle jpeg;
-    unsigned char *bytes; /* room for the largest file */
+    unsigned char *bytes; /* large enough for the largest file */
     uint8_t *rgb;
 } encoder;
 
@@ -200,7 +201,7 @@ static clade_status write_image(shapes_job *work, encoder *e, int32_t kind, int3
     return status;
 }
 
-/* Image i of all; body of the loop over threads. */
+/* Renders and writes image i of all; body of the loop over threads. */
 static void write_one(void *user, size_t i, int thread)
 {
     shapes_job *work = user;
@@ -219,12 +220,12 @@ static void write_one(void *user, size_t i, int thread)
     if (!work->status) {
         work->status = status;
         snprintf(work->error, sizeof work->error, "%s",
-                 clade_error()); /* the text is this thread's own */
+                 clade_error()); /* this thread's error text */
     }
     pthread_mutex_unlock(&work->mutex);
 }
 
-/* All images, by all processors, into `folder`, which is empty. */
+/* Writes all images, using all processors, into `folder`, which is empty. */
 static clade_status write_images(const char *folder, const clade_shapes_options *o)
 {
     shapes_job work = {.options = o, .folder = folder, .mutex = PTHREAD_MUTEX_INITIALIZER};
@@ -264,7 +265,7 @@ static clade_status write_images(const char *folder, const clade_shapes_options 
     return status;
 }
 
-/* Fills the locked folder and gives it its name. */
+/* Fills the locked folder and renames it. */
 static clade_status write_set(const char *partial, const char *folder,
                               const clade_shapes_options *o, const char *marker)
 {
@@ -314,7 +315,7 @@ clade_status clade_shapes_write(const char *folder, const clade_shapes_options *
         if ((status = clade_folder_create(parent))) goto done;
     }
     if ((status = lock_folder(partial, &lock))) goto done;
-    /* again: another process may have finished it while this one waited */
+    /* check again: another process may have finished it while this one waited */
     status = check_folder(name, marker, &complete);
     if (status || complete)
         rmdir(partial);

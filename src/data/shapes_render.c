@@ -1,7 +1,7 @@
 /* Rendering of shapes: signed distances, colours, textures, noise.
  *
- * Colours, background, place, size and rotation are drawn alike for every kind, so that only the
- * form tells the kinds apart. */
+ * Colours, background, position, size and rotation are drawn alike for every kind, so that only the
+ * form distinguishes the kinds. */
 #include "data/shapes_render.h"
 #include "base/random.h"
 
@@ -106,7 +106,7 @@ static float wave(float x, float blur)
     return clamp(.5f + (fabsf(part - .5f) - .25f) / blur, 0, 1);
 }
 
-/* How much of the second colour a pattern has at p. */
+/* Returns the share of the second colour in a pattern at p. */
 static float pattern(const scene *s, shape_point p, float pixel)
 {
     float blur = pixel / s->period;
@@ -130,7 +130,7 @@ static float clouds(const texture *t, shape_point p)
     return top + y * (bottom - top);
 }
 
-/* How much of the background's second colour there is at p. */
+/* Returns the share of the background's second colour at p. */
 static float background(const scene *s, shape_point p, float pixel)
 {
     float along = p.x * s->direction.x + p.y * s->direction.y;
@@ -176,7 +176,7 @@ static float contrast(colour a, colour b)
     return fabsf(.3f * (a.c[0] - b.c[0]) + .59f * (a.c[1] - b.c[1]) + .11f * (a.c[2] - b.c[2]));
 }
 
-/* A unit vector, evenly distributed: from a point in the disc, which needs no sine. */
+/* Draws a unit vector, uniformly distributed: from a point in the disc, which needs no sine. */
 static shape_point draw_direction(clade_random *r)
 {
     shape_point p;
@@ -224,7 +224,7 @@ static scene draw_scene(clade_random *r, int32_t kind)
     return s;
 }
 
-/* From the image's coordinates to the shape's, where its radius is 1. */
+/* Converts the image's coordinates to the shape's, where its radius is 1. */
 static shape_point to_shape(const scene *s, shape_point p)
 {
     float x = (p.x - s->centre.x) / s->radius, y = (p.y - s->centre.y) / s->radius;

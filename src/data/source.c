@@ -25,7 +25,8 @@ static char *join(const char *path, const char *name)
     return whole;
 }
 
-/* What readdir said of an item, or where it leads to; 0: nowhere. */
+/* Returns the type of an item according to readdir, or of the target of a link; 0: a dangling
+ * link. */
 static mode_t kind_of(const struct dirent *item, const char *path)
 {
     if (item->d_type == DT_REG) return S_IFREG;
@@ -34,8 +35,8 @@ static mode_t kind_of(const struct dirent *item, const char *path)
     return stat(path, &info) ? 0 : info.st_mode;
 }
 
-/* Lists folder `path`, whose name within the source is `name` ("" at the top), files still without
- * a kind. Links are followed; the depth bounds a circle of them. */
+/* Lists folder `path`, whose name within the source is `name` ("" at the top); files have no kind
+ * yet. Links are followed; the depth limits cycles of links. */
 static clade_status list_folder(clade_source *source, const char *path, const char *name, int depth)
 {
     if (depth > folder_depth)
@@ -56,7 +57,7 @@ static clade_status list_folder(clade_source *source, const char *path, const ch
             status = clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
         else
             status = clade_source_add(source, inner_name, &entry);
-        if (!status && entry && kind == 0) { /* a link that leads nowhere */
+        if (!status && entry && kind == 0) { /* a dangling link */
             entry->unreadable = true;
             status = clade_entry_reject(entry, strerror(error));
         } else if (!status && S_ISDIR(kind)) {
@@ -76,7 +77,7 @@ static bool has_no_kind(const clade_entry *entry)
     return entry->kind == CLADE_ENTRY_OTHER && !entry->reason;
 }
 
-/* What a listed file is. Out of memory, it stays without a kind. */
+/* Determines the kind of a listed file. If memory is short, it has none. */
 static void look_into(void *user, size_t i, int thread)
 {
     (void)thread;
@@ -98,7 +99,8 @@ static void look_into(void *user, size_t i, int thread)
     free(path);
 }
 
-/* All that a folder holds. To open a file takes longer than to find it, so threads share that. */
+/* Lists the contents of a folder. Opening files takes longer than finding them, so threads share
+ * it. */
 static clade_status read_folder(clade_source *source, int threads)
 {
     clade_pool *pool;
@@ -126,7 +128,8 @@ static int by_name_place(const void *a, const void *b)
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* An archive may hold a name several times. Unpacked, the last would replace the others. */
+/* Sorts the entries. An archive may hold a name several times; if unpacked, the last one would
+ * replace the others. */
 static clade_status sort_entries(clade_source *source)
 {
     if (source->count == 0) return CLADE_OK;

@@ -1,5 +1,5 @@
-/* Splits by fraction, and folds: an image's place depends on the seed and its name, and on how many
- * there are, never on the order they were found in. */
+/* Splits by fraction, and folds. An image's place depends on the seed, its name, and the number of
+ * images, never on the order in which they were found. */
 #include "data/dataset.h"
 
 #include "base/hash.h"
@@ -24,7 +24,7 @@ static int by_rank(const void *a, const void *b)
     return order ? order : (x->at > y->at) - (x->at < y->at); /* in two folders of one split */
 }
 
-/* How many of n images a fraction takes: rounded, at least one. */
+/* Returns how many of n images a fraction takes: rounded, at least one. */
 static size_t share(double fraction, size_t n)
 {
     if (fraction <= 0) return 0;
@@ -39,8 +39,8 @@ static clade_status check_fraction(double fraction, const char *what)
                       what, fraction);
 }
 
-/* Whose images are too few: "class 'cat' has", or of several labels and numbers, all of which are
- * divided as one class, "the data has". */
+/* Returns the start of a message about too few images: "class 'cat' has" or, for several labels and
+ * numbers, which are divided as one class, "the data has". */
 static const char *who_has(const clade_dataset *dataset, size_t label, char text[256])
 {
     if (clade_dataset_has_rows(dataset)) return "the data has";
@@ -66,7 +66,7 @@ static clade_status choose(const clade_dataset *dataset, ranked_key *list, size_
     return CLADE_OK;
 }
 
-/* The images of class c of the training split. */
+/* Lists the images of class c in the training split. */
 static size_t list_class(const clade_images *train, size_t c, uint64_t seed, ranked_key *list)
 {
     size_t n = 0;
@@ -81,7 +81,7 @@ static size_t list_class(const clade_images *train, size_t c, uint64_t seed, ran
     return n;
 }
 
-/* Moves the images of the training split to where they are to be. */
+/* Moves the images of the training split to their new splits. */
 static clade_status move(clade_dataset *dataset, const uint8_t *to)
 {
     clade_images *train = &dataset->split[CLADE_TRAIN];
@@ -132,7 +132,7 @@ static int by_class(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* The validation images join the training images, in the order of classes and names. */
+/* Moves the validation images to the training images, in the order of classes and names. */
 static clade_status join_splits(clade_dataset *dataset)
 {
     clade_images *train = &dataset->split[CLADE_TRAIN], *other = &dataset->split[CLADE_VALIDATION];
@@ -157,7 +157,7 @@ clade_status clade_split_by_fold(clade_dataset *dataset, int32_t folds, int32_t 
     uint8_t *to = calloc(train->count, 1);
     if (!list || !to)
         status = clade_fail(CLADE_ENOMEM, "out of memory to split %zu images", train->count);
-    size_t dealt = 0; /* goes on from class to class, so that folds are of one size */
+    size_t dealt = 0; /* continues from class to class, so that folds have equal sizes */
     for (size_t c = 0; c < dataset->classes && !status; c++) {
         const size_t n = list_class(train, c, seed, list);
         char text[256];

@@ -19,7 +19,7 @@ static clade_status out_of_memory(void)
 
 clade_folder *clade_folders_take(clade_folders *in, const char *name, size_t length)
 {
-    for (size_t i = in->count; i-- > 0;) /* the latest is the likeliest: names come sorted */
+    for (size_t i = in->count; i-- > 0;) /* the last is the most likely: names are sorted */
         if (in->items[i].length == length && memcmp(in->items[i].name, name, length) == 0)
             return &in->items[i];
     if (in->count == in->room) {
@@ -55,10 +55,10 @@ clade_status clade_folders_scan(const clade_source *source, const char *prefix, 
 
 /* ---- names ---- */
 
-/* How a folder's name speaks of a split. */
+/* How a folder's name refers to a split. */
 typedef enum split_naming {
     NAMES_NO_SPLIT,
-    NAMES_SPLIT_TOO, /* among other words: seg_train, x_test, asl_alphabet_test */
+    NAMES_SPLIT_TOO, /* together with other words: seg_train, x_test, asl_alphabet_test */
     NAMES_SPLIT      /* and nothing else: train, Training_Set, val2017, testImages */
 } split_naming;
 
@@ -84,7 +84,7 @@ clade_split clade_split_of_word(const char *word, size_t n)
     return CLADE_SPLITS;
 }
 
-/* Words that say nothing beside a split's. */
+/* Returns whether a word adds nothing to a split's name. */
 static bool is_filler(const char *word, size_t n)
 {
     static const char *const words[] = {"set",    "data", "dataset", "image",
@@ -94,7 +94,7 @@ static bool is_filler(const char *word, size_t n)
     return false;
 }
 
-/* Words are runs of letters, and begin at a capital after a small letter too. */
+/* Words are runs of letters; a capital after a small letter also begins one. */
 static split_naming read_name(const clade_folder *f, clade_split *split)
 {
     split_naming naming = NAMES_SPLIT;
@@ -117,7 +117,8 @@ static split_naming read_name(const clade_folder *f, clade_split *split)
     return *split == CLADE_SPLITS ? NAMES_NO_SPLIT : naming;
 }
 
-/* A part of a set that was cut by size, which is no class: images_part_2, chunk-01. */
+/* Returns whether a folder is part of a set divided by size, not a class: images_part_2,
+ * chunk-01. */
 static bool is_part(const clade_folder *f)
 {
     static const char *const words[] = {"part", "chunk", "batch", "fold"};
@@ -151,7 +152,7 @@ static clade_status refuse_parts(const clade_source *source, const char *prefix,
 
 /* ---- splits of one source ---- */
 
-/* prefix + folder + "/", malloc'ed. */
+/* Returns prefix + folder + "/", malloc'ed. */
 static char *below(const char *prefix, const clade_folder *f)
 {
     size_t n = strlen(prefix);
@@ -163,9 +164,9 @@ static char *below(const char *prefix, const clade_folder *f)
     return whole;
 }
 
-/* Goes down through wrapping folders: while only one folder has images, and these are in folders
- * of that one (with `flat`: wherever). At the top, one named after a split wraps nothing. Replaces
- * *prefix; leaves its folders in `list`. */
+/* Descends through wrapping folders: while only one folder has images, and these are in its
+ * subfolders (with `flat`: anywhere). At the top, a folder named after a split does not count as
+ * wrapping. Replaces *prefix; leaves its folders in `list`. */
 static clade_status unwrap(const clade_source *source, bool flat, bool top, char **prefix,
                            clade_folders *list)
 {
@@ -190,8 +191,8 @@ static clade_status unwrap(const clade_source *source, bool flat, bool top, char
     }
 }
 
-/* Are there classes in a folder that may be a split? Not where its images lie in it, or in a
- * folder in it of the same name. */
+/* Determines whether a folder that may be a split contains classes. It does not if its images are
+ * directly in it, or in a subfolder of the same name. */
 static clade_status has_classes(const clade_source *source, bool flat, const char *prefix,
                                 const clade_folder *f, bool *has)
 {
@@ -213,14 +214,14 @@ static clade_status has_classes(const clade_source *source, bool flat, const cha
     return status;
 }
 
-/* What the folders of one look like together. */
+/* Signs that the subfolders of a folder are splits. */
 typedef struct split_signs {
-    bool train;                 /* one is called train, no more, and has classes */
-    bool all;                   /* all have classes and are called after splits, no more */
-    const clade_folder *a, *b;  /* called after the training split and another, among other words */
-    const clade_folder *unlike; /* has folders with images and is not called after a split */
-    const clade_folder *bare;   /* called after the training split, without classes */
-    bool others;                /* some are not called after splits at all */
+    bool train;                 /* one is named exactly train, and has classes */
+    bool all;                   /* all have classes and are named exactly after splits */
+    const clade_folder *a, *b;  /* named after the training split and another, among other words */
+    const clade_folder *unlike; /* has folders with images and is not named after a split */
+    const clade_folder *bare;   /* named after the training split, without classes */
+    bool others;                /* some are not named after splits at all */
 } split_signs;
 
 static clade_status read_signs(const clade_source *source, bool flat, const char *prefix,
@@ -250,7 +251,8 @@ static clade_status read_signs(const clade_source *source, bool flat, const char
     return status;
 }
 
-/* Whether the folders in `list` are splits. (A class may be called "test", or "train".) */
+/* Determines whether the folders in `list` are splits. (A class may be called "test", or
+ * "train".) */
 static clade_status are_splits(const clade_source *source, bool flat, const char *prefix,
                                const clade_folders *list, bool *splits)
 {
@@ -276,8 +278,8 @@ static clade_status are_splits(const clade_source *source, bool flat, const char
     return CLADE_OK;
 }
 
-/* Gives each split of a source its folder: the one called after it and no more, else the one that
- * is called after it among other words. */
+/* Assigns each split of a source its folder: the one named exactly after it, else the one named
+ * after it among other words. */
 static clade_status take_splits(clade_source *source, bool flat, const char *prefix,
                                 const clade_folders *list, clade_split_root roots[CLADE_SPLITS])
 {
@@ -308,7 +310,8 @@ static clade_status take_splits(clade_source *source, bool flat, const char *pre
     return status;
 }
 
-/* Is it an archive in a folder, or in another archive? That is what holds the images, then. */
+/* Returns whether an entry is an archive in a folder, or in another archive: that probably holds
+ * the images. */
 static bool is_archive(const clade_entry *entry)
 {
     return !strcmp(entry->reason, clade_archive_refusal);
@@ -346,7 +349,7 @@ static clade_status find_roots(clade_source *source, bool flat,
     return status;
 }
 
-/* Puts the splits of a second folder or archive, which stands for `split` alone, in its place. */
+/* Replaces `split` by a second folder or archive, which is that split as a whole. */
 static clade_status find_second(clade_source *source, bool flat, clade_split split,
                                 clade_split_root roots[CLADE_SPLITS])
 {

@@ -17,7 +17,7 @@ char clade_table_separator(const char *text, const char *end)
     return found;
 }
 
-/* A field in quotes, which it is shortened by; *r->at is behind it. */
+/* Reads a quoted field, removing the quotes; *r->at is after it. */
 static char *quoted_field(clade_table *r)
 {
     char *begin = ++r->at, *to = begin;

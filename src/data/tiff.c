@@ -1,6 +1,6 @@
 /* TIFF through libtiff: the first image of a file; grey, RGB, palette and CMYK of 1 to 16 bits, in
- * strips or tiles, to 8-bit grey or RGB. Alpha is dropped (divided out where it was multiplied in,
- * as PIL does), 16 bits are cut to the upper 8. What is compressed as JPEG is refused. */
+ * strips or tiles, to 8-bit grey or RGB. Alpha is dropped (divided out if premultiplied, as PIL
+ * does), 16 bits are cut to the upper 8. JPEG compression is refused. */
 #include "data/image.h"
 
 #include <tiffio.h>
@@ -16,12 +16,12 @@ typedef struct tiff_reader {
     clade_status status; /* of the input */
     TIFF *tiff;
     char text[160]; /* the first error */
-    /* as the file's fields say */
+    /* from the file's fields */
     uint32_t height, width;
     uint16_t bits, samples, photometric, orientation;
-    bool planes;     /* each sample in a plane of its own */
-    bool multiplied; /* alpha is in the colours */
-    int colours;     /* samples of a pixel without alpha */
+    bool planes;     /* each sample in a separate plane */
+    bool multiplied; /* alpha is premultiplied */
+    int colours;     /* samples per pixel without alpha */
     uint8_t palette[256][3];
 } tiff_reader;
 
@@ -155,7 +155,7 @@ static clade_status read_fields(tiff_reader *r)
         return clade_fail(CLADE_EFORMAT, "TIFF: no size or no photometric interpretation");
     clade_status status = clade_check_size(r->width, r->height, clade_image_pixels);
     if (status) return status;
-    /* raw files of cameras are TIFFs that begin with a small preview */
+    /* cameras' raw files are TIFFs that begin with a small preview */
     TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SUBFILETYPE, &kind);
     if (kind & FILETYPE_REDUCEDIMAGE)
         return clade_fail(CLADE_EFORMAT, "TIFF: begins with the preview of another image");
@@ -224,8 +224,8 @@ clade_status clade_tiff_header(clade_input *input, clade_header *out)
 
 /* --- the pixels --- */
 
-/* n samples to 8 bits each, of which every step-th byte is written: 16 bits lose the lower 8, fewer
- * are spread over the range, but for a palette's. */
+/* Converts n samples to 8 bits, writing every step-th byte: 16 bits lose the lower 8; fewer are
+ * scaled to the full range, except for a palette's. */
 static void unpack(const tiff_reader *r, const uint8_t *in, size_t n, size_t step, uint8_t *out)
 {
     const int bits = r->bits;
@@ -246,14 +246,14 @@ static void unpack(const tiff_reader *r, const uint8_t *in, size_t n, size_t ste
     }
 }
 
-/* c·255/a, at most 255; black where nothing is seen. */
+/* Returns c·255/a, at most 255; black if alpha is 0. */
 static uint8_t divide(uint8_t c, uint8_t a)
 {
     int value = a ? c * 255 / a : 0;
     return (uint8_t)(value > 255 ? 255 : value);
 }
 
-/* A row of 8-bit samples to what the sink gets: `channels` 1 is for grey. */
+/* Converts a row of 8-bit samples to the sink's format; `channels` 1 is grey. */
 static void convert(const tiff_reader *r, const uint8_t *in, int32_t channels, uint8_t *out)
 {
     const int flip = r->photometric == PHOTOMETRIC_MINISWHITE ? 255 : 0;
@@ -278,7 +278,7 @@ static clade_status check_band(const tiff_reader *r, double bytes, const char *w
                       r->width, r->height, what, bytes / (1 << 20), clade_decoding_bytes >> 20);
 }
 
-/* Strips of whole pixels: row by row. */
+/* Reads strips of whole pixels, row by row. */
 static clade_status read_strips(tiff_reader *r, clade_decoder *decoder, int32_t channels,
                                 clade_rows *rows)
 {
@@ -298,12 +298,12 @@ static clade_status read_strips(tiff_reader *r, clade_decoder *decoder, int32_t 
     return status;
 }
 
-/* Tiles, or strips of planes: blocks, of which those that begin at one row fill a band. */
+/* Tiles, or strips of planes: blocks; those that begin at the same row fill a band. */
 typedef struct tiff_blocks {
     bool tiled;
     uint32_t height, width;
-    size_t size; /* bytes of one */
-    size_t line; /* bytes of a row in it */
+    size_t size; /* bytes per block */
+    size_t line; /* bytes per row of a block */
 } tiff_blocks;
 
 static tiff_blocks blocks_of(const tiff_reader *r)
@@ -327,7 +327,7 @@ static tiff_blocks blocks_of(const tiff_reader *r)
 static clade_status read_block(tiff_reader *r, const tiff_blocks *b, uint32_t y, uint32_t x,
                                uint16_t plane, uint32_t rows, uint8_t *packed, uint8_t *band)
 {
-    const size_t each = r->planes ? 1 : r->samples; /* samples of a pixel that are in it */
+    const size_t each = r->planes ? 1 : r->samples; /* number of a pixel's samples in the block */
     const size_t pixels = b->width < r->width - x ? b->width : r->width - x;
     const size_t row = (size_t)r->width * r->samples;
     tmsize_t got = b->tiled ? TIFFReadTile(r->tiff, packed, x, y, 0, plane)

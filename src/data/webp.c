@@ -1,16 +1,16 @@
-/* WebP through libwebp: lossy and lossless; alpha is dropped, an animation gives its first frame on
- * its canvas, black around it. libwebp gets the frame's bare bitstream, so that it does not decode
- * the alpha of a lossy one. Source: RFC 9649. */
+/* WebP through libwebp: lossy and lossless. Alpha is dropped; an animation gives its first frame on
+ * its canvas, black around it. libwebp receives only the frame's bitstream, so that it does not
+ * decode the alpha of a lossy one. Source: RFC 9649. */
 #include "data/image.h"
 
 #include <webp/decode.h>
 
 #include <string.h>
 
-enum { exif_bytes = 64 << 10, lossless_pixel = 4 /* bytes that libwebp takes for one */ };
+enum { exif_bytes = 64 << 10, lossless_pixel = 4 /* bytes that libwebp uses per pixel */ };
 
 typedef struct webp_frame {
-    size_t at, size; /* of its bitstream; size 0: none was found */
+    size_t at, size; /* of its bitstream; size 0: not found */
     bool lossless;
     int32_t left, top, height, width;
     int32_t canvas_height, canvas_width;
@@ -25,7 +25,7 @@ static clade_status fail_short(void)
     return clade_fail(CLADE_EFORMAT, "WebP: the file ends too early");
 }
 
-/* The size that a bitstream says: RFC 6386, 9.1 and RFC 9649, 3.4. */
+/* Reads the size from a bitstream: RFC 6386, 9.1 and RFC 9649, 3.4. */
 static clade_status read_bitstream(const uint8_t *body, size_t got, webp_frame *frame)
 {
     if (got < (frame->lossless ? 5 : 10)) return fail_short();
@@ -40,7 +40,7 @@ static clade_status read_bitstream(const uint8_t *body, size_t got, webp_frame *
     return CLADE_OK;
 }
 
-/* One chunk, whose first bytes are looked at; *next is what follows it. */
+/* Reads the first bytes of a chunk; *next is what follows it. */
 static clade_status read_chunk(clade_input *input, size_t at, const uint8_t *bytes, size_t got,
                                webp_frame *frame, int *orientation, size_t *next)
 {
@@ -56,7 +56,7 @@ static clade_status read_chunk(clade_input *input, size_t at, const uint8_t *byt
     } else if (memcmp(bytes, "ANMF", 4) == 0 && got >= 16 && !frame->size) {
         frame->left = 2 * (int32_t)get24(body);
         frame->top = 2 * (int32_t)get24(body + 3);
-        *next = at + 8 + 16; /* chunks in the chunk */
+        *next = at + 8 + 16; /* the chunk contains chunks */
     } else if ((lossless || memcmp(bytes, "VP8 ", 4) == 0) && !frame->size) {
         if (length > left) return fail_short();
         frame->at = at + 8;
@@ -67,7 +67,8 @@ static clade_status read_chunk(clade_input *input, size_t at, const uint8_t *byt
         size_t most = length < exif_bytes ? length : exif_bytes;
         clade_status status = clade_input_look(input, at + 8, most, &body, &got);
         if (status) return status;
-        size_t skip = got >= 6 && memcmp(body, "Exif\0", 6) == 0 ? 6 : 0; /* some write it */
+        size_t skip = got >= 6 && memcmp(body, "Exif\0", 6) == 0 ? 6 : 0; /* some programs write
+                                                                           * it */
         *orientation = clade_exif_orientation(body + skip, got - skip);
     }
     return CLADE_OK;
@@ -115,7 +116,7 @@ clade_status clade_webp_header(clade_input *input, clade_header *out)
     return read_header(input, out, &frame);
 }
 
-/* The whole bitstream: in the input, or copied together. */
+/* Gives the whole bitstream: in the input, or copied into one piece. */
 static clade_status read_whole(clade_decoder *decoder, clade_input *input, const webp_frame *frame,
                                const uint8_t **out)
 {
@@ -135,7 +136,8 @@ static clade_status read_whole(clade_decoder *decoder, clade_input *input, const
     return status;
 }
 
-/* Rows [first, end) of a frame. libwebp decodes what is above them, too, but does not keep it. */
+/* Decodes rows [first, end) of a frame. libwebp also decodes the rows above, but does not keep
+ * them. */
 static clade_status decode_band(const uint8_t *bytes, const webp_frame *frame, int32_t first,
                                 int32_t end, clade_bytes *band)
 {
@@ -156,8 +158,8 @@ static clade_status decode_band(const uint8_t *bytes, const webp_frame *frame, i
     return code == VP8_STATUS_OK ? CLADE_OK : clade_fail(CLADE_EFORMAT, "WebP: damaged");
 }
 
-/* The rows of the canvas, of which those of the frame come in bands. At a band's edges libwebp
- * lacks the colours of the row beyond, so a band has two rows more than it is for. */
+/* Gives the rows of the canvas, where the frame's rows are decoded in bands. At a band's edges
+ * libwebp lacks the colours of the next row, so a band is decoded with two extra rows. */
 static clade_status read_rows(clade_decoder *decoder, const uint8_t *bytes, const webp_frame *frame,
                               clade_rows *rows)
 {
@@ -165,7 +167,7 @@ static clade_status read_rows(clade_decoder *decoder, const uint8_t *bytes, cons
     const size_t stride = 3 * (size_t)frame->width;
     const size_t room = frame->lossless ? clade_decoding_bytes / 4 : clade_decoding_bytes;
     const int32_t fit = (int32_t)(room / stride - 2 * more) & ~1, count = fit < 2 ? 2 : fit;
-    int32_t first = 0, end = 0; /* rows of the frame that are in the band */
+    int32_t first = 0, end = 0; /* rows of the frame in the band */
     clade_status status = clade_bytes_reserve(
         &decoder->band,
         stride * (size_t)(count + 2 * more < frame->height ? count + 2 * more : frame->height));
