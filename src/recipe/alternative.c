@@ -1,4 +1,4 @@
-/* The recipes that a section `compare` stands for: one with each backbone. */
+/* The recipes that a section `compare` expands to: one for each backbone. */
 #include "recipe/recipe.h"
 
 #include <stdio.h>
@@ -12,7 +12,7 @@ static clade_status put_copy(clade_yaml *map, const char *key, const clade_yaml 
     return status ? status : clade_yaml_put(map, key, copy);
 }
 
-/* A copy of a map without some of its keys. */
+/* Copies a map without some of its keys. */
 static clade_status copy_without(const clade_yaml *map, const char *const *keys, clade_yaml **out)
 {
     clade_status status = CLADE_OK;
@@ -28,8 +28,8 @@ static clade_status copy_without(const clade_yaml *map, const char *const *keys,
     return status;
 }
 
-/* The section backbone with an entry's keys over its own; one that says which backbone it is takes
- * the place of another, and other weights have a form of their own. */
+/* Merges an entry's keys into the section backbone. An entry that names a backbone replaces the
+ * section's, and other weights determine the form anew. */
 static clade_status merge(const clade_yaml *section, const clade_yaml *entry, clade_yaml **out)
 {
     static const char *const none[] = {NULL}, *const form[] = {"form", NULL};

@@ -3,7 +3,7 @@
 
 enum { pixels_max = 8192 };
 
-/* Two numbers in ascending order. */
+/* Reads two numbers in ascending order. */
 static clade_status read_pair(const clade_yaml *node, const char *key, clade_yaml_range range,
                               float out[2])
 {
@@ -22,7 +22,7 @@ static clade_status read_pair(const clade_yaml *node, const char *key, clade_yam
     return CLADE_OK;
 }
 
-/* [low, high], else what was there. */
+/* Reads [low, high]; if missing, keeps the old value. */
 static clade_status get_pair(const clade_yaml *map, const char *key, clade_yaml_range range,
                              float out[2])
 {
@@ -32,7 +32,7 @@ static clade_status get_pair(const clade_yaml *map, const char *key, clade_yaml_
     return status ? status : read_pair(node, key, range, out);
 }
 
-/* [low, high]; a single z stands for [1 − z, 1 + z], as in Keras, where that is above 0. */
+/* Reads [low, high]; a single z above 0 means [1 − z, 1 + z], as in Keras. */
 static clade_status get_range(const clade_yaml *map, const char *key, float out[2])
 {
     const clade_yaml *node = clade_recipe_find(map, key);
@@ -47,7 +47,7 @@ static clade_status get_range(const clade_yaml *map, const char *key, float out[
     return CLADE_OK;
 }
 
-/* A number up to `most`. */
+/* Reads a number up to `most`. */
 static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml_range range,
                               double most, float *out)
 {
@@ -60,7 +60,7 @@ static clade_status get_float(const clade_yaml *map, const char *key, clade_yaml
     return status;
 }
 
-/* A map below a key, with these keys; NULL: it is missing. */
+/* Gives the map below a key, and checks its keys; NULL: it is missing. */
 static clade_status get_map(const clade_yaml *augment, const char *key, const char *const *keys,
                             const clade_yaml **out)
 {
@@ -101,7 +101,7 @@ static clade_status read_erasing(const clade_yaml *augment, clade_augment *a)
     return status ? status : get_float(map, "value", CLADE_YAML_ANY, 1e6, &a->erasing.value);
 }
 
-/* [low, high] within ±½, or h for [−h, h]. */
+/* Reads [low, high] within ±½, or h for [−h, h]. */
 static clade_status get_hue(const clade_yaml *map, float out[2])
 {
     const clade_yaml *node = clade_recipe_find(map, "hue");
@@ -135,7 +135,7 @@ static clade_status read_jitter(const clade_yaml *augment, clade_augment *a)
     return status ? status : get_hue(map, a->jitter.hue);
 }
 
-/* all, or a list of operations. */
+/* Reads `all`, or a list of operations. */
 static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
 {
     const clade_yaml *node = clade_recipe_find(augment, "policy_ops");
@@ -160,7 +160,7 @@ static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
     return CLADE_OK;
 }
 
-/* Of Beta's distribution: what a share is drawn from in few tries. */
+/* Reads alpha of the Beta distribution, limited so that a share is drawn in a few tries. */
 static clade_status get_alpha(const clade_yaml *map, float *out)
 {
     *out = 1;
@@ -171,7 +171,7 @@ static clade_status get_alpha(const clade_yaml *map, float *out)
     return status;
 }
 
-/* With torchvision's defaults; chain_depth -1 is a drawn one. */
+/* Reads AugMix with torchvision's defaults; chain_depth -1 means a random depth. */
 static clade_status read_augmix(const clade_yaml *augment, clade_augment *a)
 {
     static const char *const keys[] = {"severity", "mixture_width", "chain_depth",

@@ -1,4 +1,4 @@
-/* The section of a recipe about its backbone: which one, what is trained of it, and its weights. */
+/* The section backbone: which backbone, what is trained of it, and its weights. */
 #define _XOPEN_SOURCE 700
 #include "weights/backbone.h"
 #include "weights/file.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The section's values, as text of its own nodes. */
+/* The section's values; texts belong to its nodes. */
 typedef struct section {
     const char *name, *file, *weights, *output, *first, *from;
     const clade_yaml *first_node, *output_node, *from_node, *layers;
@@ -31,7 +31,7 @@ static const char *const preprocessings[] = {"file", "imagenet", "caffe", "tf", 
 
 /* --- reading --- */
 
-/* all, none, or until LAYER: layers before that one. */
+/* Reads `all`, `none`, or `until LAYER`: the layers before that one. */
 static clade_status read_freeze(const clade_yaml *map, section *s)
 {
     static const char until[] = "until ";
@@ -52,7 +52,7 @@ static clade_status read_freeze(const clade_yaml *map, section *s)
     return CLADE_OK;
 }
 
-/* An epoch, or {epoch: N, from: LAYER}. */
+/* Reads an epoch, or {epoch: N, from: LAYER}. */
 static clade_status read_unfreeze(const clade_yaml *map, section *s)
 {
     static const char *const keys[] = {"epoch", "from", NULL};
@@ -101,7 +101,8 @@ static clade_status read_section(const clade_yaml *map, section *s)
     return status;
 }
 
-/* Weights that the caches are searched for: Keras' word for them, and torchvision's. */
+/* Returns whether weights are to be found in the caches: Keras' word for that, and
+ * torchvision's. */
 static bool is_pretrained(const char *weights)
 {
     return !strcmp(weights, "pretrained") || !strcmp(weights, "imagenet");
@@ -111,15 +112,16 @@ static bool is_random(const section *s) { return !s->weights || !strcmp(s->weigh
 
 /* --- the graph --- */
 
-/* Does the word mean this layer, or a module that it is part of ("layer4" of "layer4.0.conv1")? */
+/* Returns whether the word names this layer, or a module that contains it ("layer4" of
+ * "layer4.0.conv1"). */
 static bool is_part(const char *name, const char *word)
 {
     size_t n = strlen(word);
     return !strncmp(name, word, n) && (!name[n] || strchr("./_", name[n]));
 }
 
-/* The first or the last layer that the word means; a layer of just that name before all others, but
- * for the first of a module whose last has the module's name. */
+/* Finds the first or the last layer that the word names. A layer of exactly that name wins, except
+ * for the first layer of a module whose last layer has the module's name. */
 static clade_status find_layer(const clade_graph *graph, const clade_yaml *node, const char *key,
                                const char *word, bool last, int32_t *out)
 {
@@ -144,7 +146,7 @@ static clade_status find_layer(const clade_graph *graph, const clade_yaml *node,
     return status;
 }
 
-/* The backbone's own graph, whole. */
+/* Builds the backbone's own graph, complete. */
 static clade_status make_source(const clade_recipe *recipe, const section *s, clade_graph **out)
 {
     enum { classes = 1000 };
@@ -165,7 +167,7 @@ static clade_status make_source(const clade_recipe *recipe, const section *s, cl
                   : status;
 }
 
-/* Which layers lead to `last`? */
+/* Marks the layers that lead to `last`. */
 static void find_needed(const clade_graph *graph, int32_t last, bool *needed)
 {
     needed[last] = true;
@@ -174,7 +176,7 @@ static void find_needed(const clade_graph *graph, int32_t last, bool *needed)
             needed[graph->node[i].layer.input[k]] = true;
 }
 
-/* The layer with which training begins: layers before it are frozen. */
+/* Finds the layer with which training begins: layers before it are frozen. */
 static clade_status find_first(const clade_graph *source, const section *s, bool unfrozen,
                                int32_t *first)
 {
@@ -191,7 +193,7 @@ static clade_status find_first(const clade_graph *source, const section *s, bool
     return status;
 }
 
-/* Copies what is needed of the source into the graph, frozen as the section says. */
+/* Copies the needed layers of the source into the graph, frozen as the section says. */
 static clade_status copy_layers(const clade_graph *source, const section *s, int32_t last,
                                 int32_t first, clade_graph *graph)
 {
@@ -270,8 +272,8 @@ static clade_status fail_memory(void)
     return clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
 }
 
-/* Makes the path under the key absolute, where there is a file: a run may go on in another folder.
- */
+/* Makes the path under the key absolute, if the file exists: a run may continue in another
+ * folder. */
 static clade_status fix_path(const clade_recipe *recipe, clade_yaml *backbone, const char *key)
 {
     if (recipe->saved) return CLADE_OK;
@@ -286,7 +288,7 @@ static clade_status fix_path(const clade_recipe *recipe, clade_yaml *backbone, c
     return status;
 }
 
-/* Pretrained weights that are at hand become their path, as if it had been given. */
+/* Replaces pretrained weights that are found by their path, as if it had been given. */
 static clade_status find_pretrained(const clade_recipe *recipe, clade_yaml *backbone)
 {
     if (recipe->saved) return CLADE_OK;
@@ -301,8 +303,8 @@ static clade_status find_pretrained(const clade_recipe *recipe, clade_yaml *back
     return status;
 }
 
-/* The layers are built as those whose weights they get: what the file says becomes a key. A saved
- * recipe has it, or was saved before there was one: it opens no file, whose name tells enough. */
+/* Builds the layers in the form of the weights they get: the file's form is stored under a key. A
+ * saved recipe has the key, or is older than the key; it opens no file, whose name says enough. */
 static clade_status find_form(const clade_recipe *recipe, clade_yaml *backbone)
 {
     const clade_yaml *weights = clade_recipe_find(backbone, "weights");
@@ -358,7 +360,8 @@ bool clade_recipe_is_open(const clade_recipe *recipe)
            !clade_recipe_find(map, "name") && !clade_recipe_find(map, "file");
 }
 
-/* The layers' shares of the rate: with a decay less the farther they are from the head. */
+/* Computes the layers' factors on the rate; with a decay, smaller the farther they are from the
+ * head. */
 static clade_status find_rates(clade_recipe *recipe, const section *s, const clade_graph *graph)
 {
     const size_t layers = (size_t)recipe->transfer.layers;
@@ -381,7 +384,7 @@ static clade_status find_rates(clade_recipe *recipe, const section *s, const cla
     return CLADE_OK;
 }
 
-/* How many layers of the graph are the backbone's, and their rates. */
+/* Finds how many layers of the graph are the backbone's, and their rates. */
 static clade_status find_layers(clade_recipe *recipe, const section *s)
 {
     const clade_preprocessing *p = &recipe->preprocessing;

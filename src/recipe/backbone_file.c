@@ -1,5 +1,4 @@
-/* A recipe's backbone in a file of its own: its layers are spelled out in the recipe, its weights
- * read. */
+/* A backbone in a separate file: its layers are written out in the recipe, its weights loaded. */
 #include "recipe/recipe.h"
 
 #include <clade/interchange.h>

@@ -1,4 +1,4 @@
-/* Variables and repeats of a recipe, put in before it is understood.
+/* Substitutes variables and expands repeats of a recipe before it is interpreted.
  *
  *     vars: {kernel: 3, blocks: 2, rate: 0.5}
  *     model:
@@ -10,8 +10,8 @@
  *             - maxpool2d: 2
  *       - dropout: $rate
  *
- * $name stands for a variable's value, also as a key. What a repeat has under `with` takes the next
- * value of its list each time, and stays at the last one. */
+ * $name stands for a variable's value, also as a key. Each name under a repeat's `with` takes the
+ * next value of its list each time, and keeps the last one. */
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
 
@@ -20,13 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where names are looked up: the innermost first. */
+/* The names in scope, the innermost first. */
 typedef struct scope {
     const clade_yaml *map; /* NULL: no names here */
-    size_t turn;           /* of a repeat, from 0 */
-    bool lists;            /* values are lists, of which a turn takes one */
+    size_t turn;           /* iteration of a repeat, from 0 */
+    bool lists;            /* values are lists, one element per iteration */
     const struct scope *outer;
-    size_t *left; /* nodes that may still be made: repeats within repeats multiply */
+    size_t *left; /* number of nodes that may still be created: nested repeats multiply */
 } scope;
 
 static size_t count_nodes(const clade_yaml *node)
@@ -108,7 +108,7 @@ static clade_status check_with(const clade_yaml *with)
     return CLADE_OK;
 }
 
-/* Appends the layers of a repeat, as often as it says, to the list. */
+/* Appends the layers of a repeat to the list, as often as it says. */
 static clade_status expand_repeat(clade_yaml *repeat, const scope *s, clade_yaml *list, int depth)
 {
     enum { most = 1000 };
@@ -117,8 +117,7 @@ static clade_status expand_repeat(clade_yaml *repeat, const scope *s, clade_yaml
     int64_t times;
     clade_status status = clade_yaml_expect(repeat, "repeat", CLADE_YAML_MAP);
     if (!status) status = clade_yaml_check_keys(repeat, "repeat", keys, 3);
-    for (size_t i = 0; i < repeat->count && !status;
-         i++) /* what its own names may not be used in */
+    for (size_t i = 0; i < repeat->count && !status; i++) /* where its own names are not in scope */
         if (strcmp(repeat->member[i].key, "layers"))
             status = expand(&repeat->member[i].value, s, depth + 1);
     if (!status) status = clade_yaml_require(repeat, "times", &times_node);
@@ -141,7 +140,7 @@ static clade_status expand_repeat(clade_yaml *repeat, const scope *s, clade_yaml
     return status;
 }
 
-/* The list with its repeats written out. */
+/* Returns the list with its repeats expanded. */
 static clade_status expand_list(clade_yaml *node, const scope *s, int depth)
 {
     yaml_member *member = node->member;
@@ -157,7 +156,7 @@ static clade_status expand_list(clade_yaml *node, const scope *s, int depth)
             status = expand(&value, s, depth + 1);
             if (!status) {
                 status = clade_yaml_append(node, value);
-                value = NULL; /* taken, whatever came of it */
+                value = NULL; /* taken over in any case */
             }
         }
         clade_yaml_destroy(&value);

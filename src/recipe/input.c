@@ -2,12 +2,12 @@
 #include "recipe/recipe.h"
 #include "nn/layer.h"
 
-/* The largest side that a recipe may ask for: what a square image of 64 megapixels has. */
+/* The largest side in a recipe: that of a square image of 64 megapixels. */
 enum { side_max = 8192, channels_max = 4 };
 
 /* --- input --- */
 
-/* One number for all channels, or a list with one for each. */
+/* Reads one number for all channels, or a list with one for each. */
 static clade_status read_channels(const clade_yaml *input, const char *key, clade_yaml_range range,
                                   int32_t channels, double *out)
 {

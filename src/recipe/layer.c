@@ -1,4 +1,4 @@
-/* One layer of a recipe, read as its record says. */
+/* Reads one layer of a recipe by its record. */
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
 #include "nn/layer_group.h"
@@ -10,15 +10,16 @@
 
 const char *const clade_recipe_paddings[] = {"valid", "same", NULL};
 
-/* One entry of the list while it is read. */
+/* An entry of the list while it is read. */
 typedef struct item {
-    const clade_yaml *node;    /* for places in error texts */
-    const clade_yaml *options; /* a map, or a plain value that stands for `main`; NULL: none */
+    const clade_yaml *node;    /* for positions in error texts */
+    const clade_yaml *options; /* a map, or a plain value for `main`; NULL: none */
     const clade_layer_record *record;
     int32_t classes;
 } item;
 
-/* The value of an option under either of its names (`alias` may be NULL); NULL: not given. */
+/* Returns the value of an option under either of its names (`alias` may be NULL); NULL: not
+ * given. */
 static const clade_yaml *option(const item *it, const char *key, const char *alias)
 {
     if (!it->options) return NULL;
@@ -67,7 +68,7 @@ static clade_status read_pair(const clade_layer_field *f, const clade_yaml *node
     return status;
 }
 
-/* n, [rows, columns] or [top, left, bottom, right]. */
+/* Reads n, [rows, columns] or [top, left, bottom, right]. */
 static clade_status read_sides(const clade_yaml *node, const char *key, int32_t out[4])
 {
     size_t count;
@@ -110,12 +111,12 @@ static clade_status read_real(const clade_layer_field *f, const clade_yaml *node
         status =
             clade_yaml_in_range(node, f->within ? f->within : f->key, ranges[f->range], &value);
     *out = (float)value;
-    /* 0 stands for the default; the nearest to it is this */
+    /* 0 would mean the default; this is the nearest number to it */
     if (*out == 0 && (f->standard != 0 || f->otherwise)) *out = FLT_MIN;
     return status;
 }
 
-/* A word, or the sides. */
+/* Reads a word, or the sides. */
 static clade_status read_padding(const clade_layer_field *f, const clade_yaml *node,
                                  clade_padding *padding, int32_t pad[4])
 {
@@ -203,7 +204,7 @@ static clade_status read_fields(const item *it, clade_layer *layer)
 
 /* --- words and keys --- */
 
-/* Finds the record that the text names; a group's has no kind. */
+/* Finds the record for a name; a group's has no kind. */
 static clade_status find_record(const clade_yaml *node, const char *text, clade_layer_kind *kind,
                                 const clade_layer_record **out, const clade_layer_group **group)
 {
@@ -230,7 +231,8 @@ static clade_status find_record(const clade_yaml *node, const char *text, clade_
                            nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-/* The keys of the layer and those that all have; not both a key and its alias. */
+/* Checks the keys of the layer and those common to all layers, and that no key is given together
+ * with its alias. */
 static clade_status check_options(const item *it)
 {
     const char *known[48];

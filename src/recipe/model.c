@@ -1,4 +1,4 @@
-/* The section of a recipe that is the model: a list of layers, read into a graph. */
+/* The model of a recipe: a list of layers, read into a graph. */
 #include "recipe/recipe.h"
 #include "nn/loss.h"
 #include "nn/layer_group.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Does the loss fit what there is to tell of an image, and the last activation numbers? */
+/* Checks that the loss and the last activation fit the task. */
 static clade_status check_task(const clade_recipe *recipe, const clade_graph *graph,
                                const clade_yaml *node)
 {
@@ -38,7 +38,7 @@ static clade_status check_task(const clade_recipe *recipe, const clade_graph *gr
         last->name, activation, sums ? "" : ", or train.normalize_targets: false");
 }
 
-/* Do the outputs fit the loss and the classes? */
+/* Checks that the outputs fit the loss and the classes. */
 static clade_status check_outputs(const clade_recipe *recipe, const clade_graph *graph,
                                   int32_t classes)
 {
@@ -89,7 +89,7 @@ static bool is_name(const clade_graph *graph, const char *name)
     return false;
 }
 
-/* An option of a layer's entry in the list; NULL: not given. */
+/* Returns an option of a layer's entry in the list; NULL: not given. */
 static const clade_yaml *find_option(const clade_yaml *node, const char *key)
 {
     if (clade_yaml_kind_of(node) != CLADE_YAML_MAP) return NULL;
@@ -97,13 +97,13 @@ static const clade_yaml *find_option(const clade_yaml *node, const char *key)
     return clade_yaml_kind_of(options) == CLADE_YAML_MAP ? clade_recipe_find(options, key) : NULL;
 }
 
-/* Adds the layers that a group stands for; `read` has its settings, and what all have. */
+/* Adds the layers of a group; `read` has its settings, and those common to all layers. */
 static clade_status add_group(const clade_yaml *node, const clade_layer_group *group,
                               const clade_layer *read, clade_graph *graph)
 {
     const int32_t from = read->input_count ? read->input[0] : clade_graph_layers(graph) - 1;
     const char *key = group->record->key;
-    const clade_yaml *ratio = find_option(node, "ratio"); /* squeeze_excite's */
+    const clade_yaml *ratio = find_option(node, "ratio"); /* an option of squeeze_excite */
     char name[CLADE_NAME_SIZE];
     clade_layer layer[CLADE_MOST_GROUP_LAYERS];
     if (ratio && read->as.squeeze_excite.units)

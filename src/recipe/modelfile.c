@@ -47,7 +47,7 @@ clade_status clade_class_names_copy(const clade_dataset *dataset, clade_class_na
     return make_names((int32_t)clade_dataset_classes(dataset), name_in_dataset, dataset, out);
 }
 
-/* A JSON array of strings, to be freed with cJSON_free; NULL: out of memory. */
+/* Returns a JSON array of strings, to be freed with cJSON_free; NULL: out of memory. */
 static char *names_to_json(const clade_class_names *names)
 {
     cJSON *array = cJSON_CreateStringArray((const char *const *)names->name, names->count);

@@ -1,4 +1,4 @@
-/* Networks from files, and to model files of ours. */
+/* Reading networks from files, and writing them as Clade models. */
 #include <clade/interchange.h>
 
 #include "base/file.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ONNX keeps to 2 GiB for one file (protobuf's limit). */
+/* ONNX limits a file to 2 GiB (protobuf's limit). */
 static const uint64_t max_onnx = UINT64_C(1) << 31;
 
 /* NULL: there are none. */
@@ -25,7 +25,7 @@ static clade_status copy_numbers(const float *numbers, int32_t count, float **ou
     return CLADE_OK;
 }
 
-/* Makes a network of a model file that is open. */
+/* Creates a network from an open model file. */
 static clade_status from_modelfile(const clade_modelfile *file, clade_network **out)
 {
     clade_graph *graph = NULL;
@@ -100,7 +100,7 @@ static bool has_end(const char *path, const char *end)
     return size >= length && !strcmp(path + size - length, end);
 }
 
-/* Puts what the options say in place of what the file does. */
+/* Replaces what the file says by the options. */
 static clade_status amend(clade_network *network, const clade_network_options *options)
 {
     clade_status status = CLADE_OK;
@@ -159,7 +159,7 @@ clade_status clade_network_read(const char *path, const clade_network_options *o
 
 /* --- writing --- */
 
-/* The network's recipe, or one that has its graph and its preprocessing. */
+/* Returns the network's recipe, or one made from its graph and its preprocessing. */
 static clade_status make_recipe(const clade_network *network, clade_recipe **out)
 {
     if (network->recipe) return clade_recipe_parse_saved(network->recipe, network->name, out);
@@ -168,7 +168,7 @@ static clade_status make_recipe(const clade_network *network, clade_recipe **out
     return clade_recipe_create(&parts, out);
 }
 
-/* Names for the outputs of a net that has none. */
+/* Makes names for the outputs of a net without class names. */
 static clade_status make_classes(const clade_network *network, clade_class_names *out)
 {
     int32_t dim[3];

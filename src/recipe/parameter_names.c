@@ -1,4 +1,4 @@
-/* Words of an optimizer's options that names of parameters contain. */
+/* An optimizer's options that select parameters by parts of their names. */
 #include "recipe/recipe.h"
 #include "recipe/yaml_node.h"
 #include "nn/graph.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A word or a list of them. Absent: none. */
+/* Reads a word or a list of words. Missing: none. */
 static clade_status read_names(const clade_yaml *options, const char *key, const char ***out,
                                size_t *count)
 {
@@ -24,7 +24,7 @@ static clade_status read_names(const clade_yaml *options, const char *key, const
     return status;
 }
 
-/* A map from words to factors. */
+/* Reads a map from words to factors. */
 static clade_status read_scales(clade_recipe *recipe, const clade_yaml *options)
 {
     clade_optimizer *o = &recipe->training.optimizer;

@@ -1,4 +1,4 @@
-/* The ways in which pixels become a net's input that have a name. */
+/* Named ways of converting pixels to a net's input. */
 #include "recipe/recipe.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ static const struct {
 } named[] = {
     {"imagenet", 1. / 255, {.485, .456, .406}, {.229, .224, .225}}, /* torchvision's models */
     {"tf", 1 / 127.5, {1, 1, 1}, {1, 1, 1}},                        /* −1 to 1 */
-    {"caffe", 1, {123.68, 116.779, 103.939}, {1, 1, 1}}, /* 0 to 255 less ImageNet's means */
+    {"caffe", 1, {123.68, 116.779, 103.939}, {1, 1, 1}}, /* 0 to 255 minus ImageNet's means */
     {"unit", 1. / 255, {0, 0, 0}, {1, 1, 1}},            /* 0 to 1 */
     {"none", 1, {0, 0, 0}, {1, 1, 1}},                   /* 0 to 255 */
 };

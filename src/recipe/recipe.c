@@ -1,5 +1,4 @@
-/* Recipes: reading them from files, text and the built-in table, edits, and what they say as a
- * whole. */
+/* Recipes: reading them from files, text and the built-in table, edits, and checks of the whole. */
 
 #include "recipe/recipe.h"
 #include "recipe/tune.h"
@@ -19,9 +18,9 @@ static const char *const sections[] = {"name", "input", "augment", "backbone", "
 
 /* --- edits --- */
 
-/* `optimizer: adam` becomes `optimizer: {adam: {}}`, so that an edit can reach into it; none at all
- * becomes Keras' default where `make` asks for it. A name that is not known is left for the reader
- * to complain of. */
+/* Turns `optimizer: adam` into `optimizer: {adam: {}}`, so that an edit can reach into it; with
+ * `make`, a missing optimizer becomes Keras' default. Unknown names are left for the reader to
+ * report. */
 static clade_status open_optimizer(clade_yaml *root, bool make)
 {
     clade_yaml *train = clade_yaml_find(root, "train");
@@ -43,7 +42,7 @@ static clade_status open_optimizer(clade_yaml *root, bool make)
     return status;
 }
 
-/* Puts `prefix` before the edit and makes it. */
+/* Applies an edit with `prefix` before its path. */
 static clade_status assign_below(clade_yaml *root, const char *prefix, const char *edit)
 {
     char *full = clade_string_join(prefix, edit);
@@ -63,7 +62,8 @@ static bool is_variable(const clade_yaml *root, const char *edit, size_t length)
     return false;
 }
 
-/* Is it "early_stopping=5" of a recipe that has other options of it, which stay? */
+/* Returns whether an edit is "early_stopping=5" on a recipe that has other options of it, which
+ * must stay. */
 static bool is_patience(const clade_yaml *root, const char *edit)
 {
     static const char key[] = "early_stopping=";
@@ -73,8 +73,8 @@ static bool is_patience(const clade_yaml *root, const char *edit)
            !strncmp(edit, key, sizeof key - 1) && !strchr(edit, '{');
 }
 
-/* "lr=0.1" → "train.optimizer.adam.lr=0.1", "epochs=3" → "train.epochs=3", a variable's name →
- * "vars.name", others as they are. */
+/* Applies an edit: "lr=0.1" → "train.optimizer.adam.lr=0.1", "epochs=3" → "train.epochs=3", a
+ * variable's name → "vars.name", others unchanged. */
 static clade_status assign(clade_yaml *root, const char *edit)
 {
     size_t length = strcspn(edit, ".="), size = strlen(edit) + 128;
@@ -113,8 +113,9 @@ static clade_status read_name(clade_recipe *recipe, const char *source)
                 : clade_yaml_put(recipe->root, "name", clade_yaml_create_text(recipe->name));
 }
 
-/* Puts the interpolation in where it is not said, so that what is written of the recipe will mean
- * the same whatever the default. Before bilinear, nearest was it, and nothing was written. */
+/* Writes the default interpolation into the recipe, so that the saved text keeps its meaning
+ * whatever the default becomes. A stored recipe without it is from before bilinear existed:
+ * nearest. */
 static clade_status settle_interpolation(clade_yaml *root, bool stored)
 {
     clade_yaml *input = clade_yaml_find(root, "input");
@@ -126,8 +127,8 @@ static clade_status settle_interpolation(clade_yaml *root, bool stored)
                           clade_yaml_create_text(clade_interpolation_words[missing]));
 }
 
-/* Likewise which operations a policy draws: all, which for one that was `stored` without them were
- * those without sharpness and equalize. */
+/* Likewise for the operations that a policy draws: all; in a `stored` recipe without them, all
+ * those that existed then, without sharpness and equalize. */
 static clade_status settle_policy(clade_yaml *root, bool stored)
 {
     clade_yaml *augment = clade_yaml_find(root, "augment");
@@ -169,7 +170,7 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     if (!status) status = clade_recipe_read_training(recipe, clade_recipe_find(root, "train"));
     if (status) return status;
     if (!clade_recipe_is_open(recipe)) {
-        clade_graph *graph; /* so that a mistake in a layer is known now */
+        clade_graph *graph; /* so that a mistake in a layer is found now */
         status = clade_recipe_graph(recipe, 0, &graph);
         if (status) return status;
         if (!recipe->written_before) status = clade_recipe_check_parameter_names(recipe, graph);
@@ -182,14 +183,14 @@ static clade_status understand(clade_recipe *recipe, const char *source)
     return clade_yaml_emit(root, &recipe->text, &size);
 }
 
-/* Where a recipe comes from. */
+/* The origin of a recipe. */
 typedef enum clade_recipe_origin {
     CLADE_RECIPE_NEW,  /* text of a user */
     CLADE_RECIPE_RUN,  /* a run folder or a study */
     CLADE_RECIPE_MODEL /* a model */
 } clade_recipe_origin;
 
-/* Takes the tree. */
+/* Applies the edits and makes the recipe; takes over the tree. */
 static clade_status edit_and_make(clade_yaml *root, const char *source, const char *const *sets,
                                   size_t set_count, clade_recipe_origin origin, clade_recipe **out)
 {
@@ -205,7 +206,7 @@ static clade_status edit_and_make(clade_yaml *root, const char *source, const ch
     if (clade_yaml_kind_of(root) != CLADE_YAML_MAP)
         status = clade_fail(CLADE_EINVAL,
                             "%s: expected a recipe, with the keys input, model and train", source);
-    else if (recipe->written_before) { /* before the edits: what these add is new */
+    else if (recipe->written_before) { /* before the edits, which follow today's defaults */
         status = settle_interpolation(root, true);
         if (!status) status = settle_policy(root, true);
     }

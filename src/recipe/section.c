@@ -1,4 +1,4 @@
-/* What reading a recipe's sections shares: keys, lists of whole numbers, words. */
+/* What reading a recipe's sections shares: keys, lists of integers, words. */
 #include "recipe/recipe.h"
 
 #include "base/file.h"

@@ -1,4 +1,4 @@
-/* The section of a recipe about training. */
+/* The section train of a recipe. */
 #include "recipe/recipe.h"
 #include "nn/loss.h"
 
@@ -52,7 +52,7 @@ static clade_status get_int(const clade_yaml *map, const char *key, int64_t low,
     return status;
 }
 
-/* A 0 that is given is the number nearest to it, as 0 stands for the default. */
+/* Reads a number; a given 0 becomes the number nearest to 0, which itself means the default. */
 static clade_status get_given(const clade_yaml *map, const char *key, clade_yaml_range range,
                               float *out)
 {
@@ -61,7 +61,7 @@ static clade_status get_given(const clade_yaml *map, const char *key, clade_yaml
     return status;
 }
 
-/* A word, or a map with one key: the word and the map of its options (NULL: none). */
+/* Reads a word, or a map with one key: the word and the map of its options (NULL: none). */
 static clade_status read_choice(const clade_yaml *node, const char *what, const char *const *words,
                                 size_t *kind, const clade_yaml **options)
 {
@@ -96,7 +96,7 @@ static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
         [CLADE_MUON] = {"lr", "momentum", "beta1", "beta2", "eps", "exclude_layers", COMMON},
     };
 #undef COMMON
-    size_t kind = CLADE_RMSPROP; /* as Keras' compile() */
+    size_t kind = CLADE_RMSPROP; /* as in Keras' compile() */
     const clade_yaml *options = NULL;
     clade_status status =
         node ? read_choice(node, "optimizer", clade_recipe_optimizers, &kind, &options) : CLADE_OK;
@@ -173,7 +173,7 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
 
 /* --- the rest --- */
 
-/* The options of Keras' losses. */
+/* Reads the options of Keras' losses. */
 static clade_status read_loss_numbers(clade_training *t, const char *word,
                                       const clade_yaml *options)
 {
@@ -219,7 +219,7 @@ static clade_status read_loss(clade_training *t, const clade_yaml *train)
     return status || !options ? status : read_loss_numbers(t, words[chosen], options);
 }
 
-/* `balanced`, or a map from classes to weights. */
+/* Reads `balanced`, or a map from classes to weights. */
 static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *node)
 {
     clade_training *t = &recipe->training;
@@ -246,7 +246,7 @@ static clade_status read_class_weight(clade_recipe *recipe, const clade_yaml *no
     return CLADE_OK;
 }
 
-/* A number of epochs, or the options of Keras' EarlyStopping. */
+/* Reads a number of epochs, or the options of Keras' EarlyStopping. */
 static clade_status read_early_stopping(clade_training *t, clade_task task, const clade_yaml *node)
 {
     static const char *const keys[] = {"patience", "min_delta", "monitor", "restore_best_weights",
@@ -277,7 +277,7 @@ static clade_status read_early_stopping(clade_training *t, clade_task task, cons
     return status;
 }
 
-/* {decay: share} of an average of the weights. */
+/* Reads {decay: share} of an average of the weights. */
 static clade_status read_ema(clade_training *t, const clade_yaml *node)
 {
     static const char *const keys[] = {"decay", NULL};
@@ -298,8 +298,8 @@ static clade_status read_precision(clade_training *t, const clade_yaml *train)
     return status;
 }
 
-/* {epoch: the first whose weights are in the mean}, which begins with more layers trained, if at
- * all. */
+/* Reads {epoch: N}, the first whose weights are averaged; if a backbone is unfrozen, this starts no
+ * earlier. */
 static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
 {
     static const char *const keys[] = {"epoch", NULL};
@@ -319,7 +319,7 @@ static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
     return status;
 }
 
-/* What is for other tasks. */
+/* Refuses options for other tasks. */
 static clade_status check_task(const clade_training *t, clade_task task, const clade_yaml *train)
 {
     const bool classes = task == CLADE_TASK_CLASS || task == CLADE_TASK_ORDINAL;

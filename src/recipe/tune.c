@@ -1,4 +1,4 @@
-/* The section of a recipe that says what to search for, and recipes with its values put in. */
+/* The section tune of a recipe, and recipes with values of its parameters. */
 #include "recipe/tune.h"
 #include "recipe/yaml_node.h"
 
@@ -17,7 +17,7 @@ static clade_status no_memory(void)
 
 /* --- one entry --- */
 
-/* [low, high] */
+/* Reads [low, high]. */
 static clade_status read_bounds(const clade_yaml *list, const char *what, clade_tunable *p)
 {
     clade_status status = clade_yaml_expect(list, what, CLADE_YAML_LIST);
@@ -29,7 +29,7 @@ static clade_status read_bounds(const clade_yaml *list, const char *what, clade_
     return status ? status : clade_yaml_as_number(clade_yaml_item(list, 1), what, &p->high);
 }
 
-/* A value as it would stand behind `key=`. The string is to be freed. */
+/* Gives a value as it would be written after `key=`. The caller frees the string. */
 static clade_status flow_text(const clade_yaml *node, char **out)
 {
     clade_yaml *copy;
@@ -61,7 +61,7 @@ static clade_status read_choices(const clade_yaml *list, clade_tuning *tuning, c
     p->kind = CLADE_TUNABLE_CHOICE;
     p->choices = (const char *const *)texts;
     p->choice_count = count;
-    p->ordered = true; /* numbers in ascending order are */
+    p->ordered = true; /* choices that are numbers in ascending order */
     double before = -INFINITY;
     for (size_t i = 0; i < count && !status; i++) {
         double value = 0;
@@ -77,7 +77,7 @@ static clade_status read_choices(const clade_yaml *list, clade_tuning *tuning, c
     return status;
 }
 
-/* The value of a parameter that a node means. False: none. */
+/* Gives the value of a parameter that a node means; false: none. */
 static bool value_of(const clade_tunable *p, const clade_yaml *node, double *value)
 {
     if (p->kind != CLADE_TUNABLE_CHOICE)
@@ -100,7 +100,7 @@ static bool value_of(const clade_tunable *p, const clade_yaml *node, double *val
     return found;
 }
 
-/* when: {NAME: value}, or a list of values */
+/* Reads when: {NAME: value}, or a list of values. */
 static clade_status read_when(const clade_yaml *when, clade_tuning *tuning, clade_tunable *p)
 {
     clade_status status = clade_yaml_expect(when, "when", CLADE_YAML_MAP);

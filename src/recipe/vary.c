@@ -1,4 +1,4 @@
-/* A recipe with other values of what is searched for. */
+/* A recipe with other values of its search parameters. */
 #include "recipe/recipe.h"
 #include "recipe/tune.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is set first: an optimizer before its options, and the rate of whichever it is at last. */
+/* Returns the order of edits: an optimizer before its options, and its rate last. */
 static int order_of(const char *name)
 {
     int depth = 0;

@@ -1,5 +1,4 @@
-/* A recipe made of a graph and settings in code: they are written as the YAML that reads back to
- * them. */
+/* Writes a recipe made from a graph and settings in code as YAML that parses to the same. */
 #include "recipe/recipe.h"
 #include "base/locale.h"
 #include "nn/layer.h"
@@ -10,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Maps under construction; the first error is kept, and what is added after it is dropped. */
+/* Maps under construction. The first error is kept; later additions do nothing. */
 typedef struct writer {
     clade_status status;
 } writer;
@@ -23,7 +22,7 @@ static void put(writer *w, clade_yaml *map, const char *key, clade_yaml *value)
         clade_yaml_destroy(&value);
 }
 
-/* An empty list or map under the key, to be filled; NULL after an error. */
+/* Adds an empty list or map under the key; NULL after an error. */
 static clade_yaml *put_empty(writer *w, clade_yaml *map, const char *key, clade_yaml_kind kind)
 {
     put(w, map, key, clade_yaml_create(kind));
@@ -38,7 +37,7 @@ static void append(writer *w, clade_yaml *list, clade_yaml *value)
         clade_yaml_destroy(&value);
 }
 
-/* The decimal number with the fewest digits that is this float. */
+/* Returns the decimal number with the fewest digits that gives this float. */
 static clade_yaml *float_node(float value)
 {
     CLADE_PLAIN_NUMBERS;
@@ -103,7 +102,7 @@ static void write_activation(writer *w, clade_yaml *map, const clade_layer_field
         put_text(w, map, f->key, clade_activation_name(act));
 }
 
-/* A setting; what is the default is left out, except where the key is required. */
+/* Writes a setting; defaults are omitted, unless the key is required. */
 static void write_field(writer *w, clade_yaml *map, const clade_layer_field *f,
                         const clade_layer *layer)
 {

@@ -1,4 +1,4 @@
-/* The YAML tree: its nodes, making and editing. */
+/* The YAML tree: its nodes, creating and editing them. */
 #include "recipe/yaml.h"
 #include "base/file.h"
 #include "recipe/yaml_node.h"
@@ -29,7 +29,7 @@ void clade_yaml_share_source(clade_yaml *node, yaml_source *source)
     if (source) atomic_fetch_add(&source->users, 1);
 }
 
-/* Empties the node of everything but its place. */
+/* Clears the node except its position. */
 static void clear(clade_yaml *node)
 {
     for (size_t i = 0; i < node->count; i++) {
@@ -188,7 +188,7 @@ static int depth_of(const clade_yaml *node)
     return deepest + 1;
 }
 
-/* The position that a path's part of `length` characters names in the list, or its count. */
+/* Returns the list position named by a path's part of `length` characters, or the list's count. */
 static size_t list_position(const clade_yaml *list, const char *part, size_t length)
 {
     size_t position = 0;
@@ -200,8 +200,8 @@ static size_t list_position(const clade_yaml *list, const char *part, size_t len
     return position;
 }
 
-/* Walks the parts of the path that exist: *at is the last node found, the part at *rest the first
- * that is missing below it, or the last part. Fails where the path cannot be. */
+/* Follows the existing parts of the path. *at is the last node found; *rest the first missing part,
+ * or the last part. Fails if the path is impossible. */
 static clade_status walk(clade_yaml *root, const char *path, clade_yaml **at, const char **rest)
 {
     clade_yaml *node = root;
@@ -251,8 +251,7 @@ clade_status clade_yaml_set(clade_yaml *root, const char *path, clade_yaml *valu
                           clade_yaml_quote(path).text);
     }
     clade_status status = walk(root, path, &node, &part);
-    /* check that what is still to be made has a name at every level, then make it from the far end
-     */
+    /* check that every missing level has a name, then create them from the last one backwards */
     size_t first = status ? 0 : strcspn(part, ".");
     for (const char *p = path; !status && *p; p++)
         if (*p == '.' && (p[1] == '.' || !p[1]))

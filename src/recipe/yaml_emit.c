@@ -1,4 +1,4 @@
-/* Writing YAML: nodes of scalars, and a tree as tidy text through libyaml's emitter. */
+/* Writing YAML: creating scalar nodes, and printing a tree through libyaml's emitter. */
 #define _XOPEN_SOURCE 700
 #include "base/file.h"
 #include "base/locale.h"
@@ -64,7 +64,7 @@ clade_yaml *clade_yaml_create_bool(bool value)
 typedef struct buffer {
     char *text;
     size_t size, room;
-    bool full; /* memory was short */
+    bool full; /* out of memory */
 } buffer;
 
 static int collect(void *user, unsigned char *bytes, size_t size)
@@ -86,7 +86,8 @@ static int collect(void *user, unsigned char *bytes, size_t size)
     return 1;
 }
 
-/* Characters that the node takes in brackets on one line, about; counted up to `limit`. */
+/* Returns the approximate number of characters of the node in brackets on one line, up to
+ * `limit`. */
 static size_t width_of(const clade_yaml *node, size_t limit)
 {
     size_t width = node->text ? strlen(node->text) : 4;
@@ -97,8 +98,8 @@ static size_t width_of(const clade_yaml *node, size_t limit)
     return width;
 }
 
-/* In brackets: what was read so and fits on a line, and lists of scalars that were made in memory.
- */
+/* Returns whether to write in brackets: what was read so and fits on a line, and lists of scalars
+ * created in memory. */
 static bool is_flow(const clade_yaml *node)
 {
     enum { line = 90 };
@@ -159,7 +160,7 @@ clade_status clade_yaml_emit(const clade_yaml *node, char **text, size_t *size)
     yaml_emitter_t emitter;
     yaml_event_t event;
     buffer out = {0};
-    errno = 0; /* an event that cannot be made does not say why */
+    errno = 0; /* libyaml does not say why it cannot create an event */
     if (!yaml_emitter_initialize(&emitter)) return clade_fail(CLADE_ENOMEM, "yaml: out of memory");
     yaml_emitter_set_output(&emitter, collect, &out);
     yaml_emitter_set_unicode(&emitter, 1);

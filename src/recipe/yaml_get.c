@@ -13,7 +13,7 @@
 
 /* --- messages --- */
 
-/* "file:line: ", or less where less is known. */
+/* Begins the error text with "file:line: ", or with as much as is known. */
 static clade_status fail_at(const clade_yaml *node, uint32_t line, clade_status status,
                             const char *text)
 {
@@ -33,7 +33,7 @@ clade_status clade_yaml_fail(const clade_yaml *node, clade_status status, const 
     return fail_at(node, node->line, status, text);
 }
 
-/* "file:line: what: expected …, found …" */
+/* Fails with "file:line: what: expected …, found …". */
 static clade_status fail_expected(const clade_yaml *node, const char *what, const char *expected)
 {
     char found[96];
@@ -55,8 +55,8 @@ enum { word_max = 47 };
 
 static int lower(char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; }
 
-/* Edits (insert, delete, change, swap of neighbours) from a to b, without regard to case: the
- * optimal string alignment distance. Both at most word_max long. */
+/* Returns the number of edits (insertion, deletion, change, swap of neighbours) from a to b,
+ * ignoring case: the optimal string alignment distance. Both have at most word_max characters. */
 static int edit_distance(const char *a, const char *b)
 {
     int row[3][word_max + 1]; /* of rows i - 2, i - 1 and i, in turn */
@@ -79,7 +79,7 @@ static int edit_distance(const char *a, const char *b)
     return row[n % 3][m];
 }
 
-/* Is it the last part of the longer one, behind an underscore? */
+/* Returns whether `end` is the part of the word after an underscore. */
 static bool ends_with(const char *word, const char *end)
 {
     const size_t length = strlen(word), part = strlen(end);
@@ -95,7 +95,7 @@ const char *clade_yaml_nearest(const char *word, const char *const *words, size_
     int least = 1 + (int)length / 2; /* half of it may be wrong */
     for (size_t i = 0; i < count; i++) {
         if (strlen(words[i]) > word_max) continue;
-        /* the end of a word, as float16 of mixed_float16, is worth one edit */
+        /* the end of a word, such as float16 of mixed_float16, counts as one edit */
         int distance = ends_with(words[i], word) ? 1 : edit_distance(word, words[i]);
         if (distance < least) {
             least = distance;
@@ -132,8 +132,7 @@ clade_status clade_yaml_check_keys(const clade_yaml *map, const char *what,
             snprintf(text + n, sizeof text - (size_t)n, " in %s; expected ", what);
             list_words(text, sizeof text, known, count);
         }
-        /* the key's own line, and the name of where its value came from: a map may have been edited
-         */
+        /* the key's line, and the source of its value: the map may have been edited */
         return fail_at(member->value, member->line, CLADE_EINVAL, text);
     }
     return CLADE_OK;
@@ -159,7 +158,7 @@ clade_status clade_yaml_in_range(const clade_yaml *node, const char *what, clade
     double x;
     bool good = node->kind == CLADE_YAML_SCALAR && !node->quoted &&
                 clade_yaml_text_is_number(node->text, &x) &&
-                (isfinite(x) || !strchr(node->text, '/'));         /* 1/0 is none */
+                (isfinite(x) || !strchr(node->text, '/'));         /* 1/0 is not a number */
     if (good && range == CLADE_YAML_POSITIVE) good = (float)x > 0; /* 0 stands for a default */
     if (good && range != CLADE_YAML_ANY) good = x >= 0;
     if (good && range == CLADE_YAML_FRACTION) good = x <= 1;
@@ -170,14 +169,14 @@ clade_status clade_yaml_in_range(const clade_yaml *node, const char *what, clade
     return CLADE_OK;
 }
 
-/* A decimal whole number that fits 64 bits. */
+/* Reads a decimal integer that fits 64 bits. */
 static bool read_int(const char *text, int64_t *out)
 {
     bool negative = *text == '-';
     text += *text == '-' || *text == '+';
     if (!*text || text[strspn(text, "0123456789")]) return false;
     int64_t value = 0;
-    for (; *text; text++) { /* downwards: the range is larger there */
+    for (; *text; text++) { /* negative: that range is larger */
         int digit = *text - '0';
         if (value < (INT64_MIN + digit) / 10) return false;
         value = 10 * value - digit;

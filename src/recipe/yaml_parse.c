@@ -16,7 +16,7 @@ typedef struct yaml_reader {
     int depth;
 } yaml_reader;
 
-/* Sets the error text for a place in the document; line from 1, 0: none. */
+/* Sets the error text for a position in the document; line from 1, 0: none. */
 static clade_status fail_at(const yaml_reader *r, size_t line, const char *text)
 {
     if (line == 0 || !r->source->lines)
@@ -24,7 +24,7 @@ static clade_status fail_at(const yaml_reader *r, size_t line, const char *text)
     return clade_fail(CLADE_EFORMAT, "%s:%zu: %s", r->source->name, line, text);
 }
 
-/* Turns libyaml's complaint into one line. */
+/* Converts libyaml's error to one line. */
 static clade_status fail_syntax(const yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -79,7 +79,7 @@ static int by_key_then_place(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-/* Names the first key that repeats an earlier one. */
+/* Fails on the first key that repeats an earlier one. */
 static clade_status check_unique(const yaml_reader *r, const clade_yaml *map)
 {
     if (map->count < 2) return CLADE_OK;
@@ -145,7 +145,7 @@ static bool is_ambiguous(const char *text)
            clade_yaml_text_is_number(text, &number);
 }
 
-/* The node that begins with `event`, which is released. */
+/* Parses the node that begins with `event`, which is released. */
 static clade_status parse_node(yaml_reader *r, yaml_event_t *event, clade_yaml **out)
 {
     size_t line = event->start_mark.line + 1;
@@ -197,7 +197,7 @@ static clade_status parse_node(yaml_reader *r, yaml_event_t *event, clade_yaml *
     return status;
 }
 
-/* Stream start, at most one document, stream end. */
+/* Parses stream start, at most one document, stream end. */
 static clade_status parse_document(yaml_reader *r, clade_yaml **out)
 {
     for (;;) {

@@ -1,4 +1,4 @@
-/* What a scalar's text is: null, a truth value, a number; and quoting it in messages. */
+/* The meaning of a scalar's text: null, a boolean, a number; and quoting it in messages. */
 #define _XOPEN_SOURCE 700
 #include "recipe/yaml_node.h"
 
@@ -34,7 +34,7 @@ bool clade_yaml_text_is_bool(const char *text, bool *value)
 
 static size_t count_digits(const char *text) { return strspn(text, "0123456789"); }
 
-/* Length of the decimal number that the text begins with; 0: none. */
+/* Returns the length of the decimal number at the start of the text; 0: none. */
 static size_t number_length(const char *text)
 {
     const char *p = text + (*text == '-' || *text == '+');
@@ -78,7 +78,7 @@ yaml_quote clade_yaml_quote(const char *text)
     yaml_quote quote;
     size_t length = strlen(text), limit = sizeof quote.text - 1,
            n = length < limit ? length : limit - 3;
-    /* not in the middle of a UTF-8 character */
+    /* not inside a UTF-8 character */
     while (n > 0 && n < length && ((unsigned char)text[n] & 0xc0) == 0x80) n--;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
