@@ -1,4 +1,4 @@
-/* The list of things to be timed, and the rounds in which they are. */
+/* The list of items to time, and the rounds of timing them. */
 #include "bench/bench.h"
 
 #include "base/clock.h"
@@ -39,7 +39,7 @@ clade_status clade_bench_add(clade_bench *bench, const bench_thing *thing)
     return CLADE_OK;
 }
 
-/* Seconds of one of several calls in a row. */
+/* Gives the seconds of one of several calls in a row. */
 static clade_status take_time(clade_bench *bench, const bench_thing *thing, double *seconds)
 {
     double begun = clade_clock();
@@ -73,7 +73,8 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The value below which a share of the sorted ones lies, between neighbours in proportion. */
+/* Returns the value below which a share of the sorted values lies, interpolated between
+ * neighbours. */
 static double quantile(const double *sorted, int n, double share)
 {
     double at = share * (n - 1);
@@ -87,7 +88,7 @@ static void sum_up(bench_thing *thing, int rounds)
     clade_bench_result *r = &thing->result;
     qsort(thing->seconds, (size_t)rounds, sizeof *thing->seconds, ascending);
     double range = quantile(thing->seconds, rounds, 0.75) - quantile(thing->seconds, rounds, 0.25);
-    /* differences of times vary around what they are */
+    /* differences of noisy times may be negative */
     r->median = fmax(quantile(thing->seconds, rounds, 0.5), 0);
     r->least = fmax(thing->seconds[0], 0);
     r->spread = r->median > 0 ? range / r->median : 0;

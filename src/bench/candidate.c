@@ -1,4 +1,4 @@
-/* One algorithm for a call, compared with the CPU and timed. */
+/* Checks one algorithm for a call against the CPU, and times it. */
 #include "bench/candidate.h"
 
 #include "base/clock.h"
@@ -39,8 +39,8 @@ static void release(staged *s)
     clade_device_close(&s->device);
 }
 
-/* Random numbers for every tensor, also for outputs, which may be added to: up to 1, of the first
- * one up to `scale`. */
+/* Draws random numbers for every tensor, also for outputs, which may be added to: up to 1, for the
+ * first one up to `scale`. */
 static clade_status draw(const clade_call *shape, float scale, block *b)
 {
     const clade_op_info *info = clade_op_describe(shape->op);
@@ -81,7 +81,7 @@ static clade_status stage(const char *device, const clade_device_options *option
     return status ? status : clade_call_prepare(s->device, &s->call);
 }
 
-/* Runs it and reads its outputs, in the order of the slots, into `out`. */
+/* Runs it and reads its outputs into `out`, in the order of the slots. */
 static clade_status run(staged *s, block *out)
 {
     const clade_op_info *info = clade_op_describe(s->call.op);
@@ -96,7 +96,7 @@ static clade_status run(staged *s, block *out)
     return status;
 }
 
-/* What products of the call may round their factors to. */
+/* Returns the format to which the call's products may round their factors. */
 static clade_products products_of(const clade_call *shape)
 {
     const clade_products *products = clade_param_of(
@@ -104,8 +104,8 @@ static clade_products products_of(const clade_call *shape)
     return products ? *products : CLADE_FACTORS_FLOAT32;
 }
 
-/* What must come out, and the same op on absolute values, which bounds its rounding errors: in
- * float16 a number below 2^-14 is rounded as 2^-14 is. */
+/* Computes the expected results, and the same op on absolute values, which bounds its rounding
+ * errors: float16 rounds a number below 2^-14 like 2^-14. */
 static clade_status expect(const clade_call *shape, block *values, block *expected, block *sums)
 {
     staged s = {0};
@@ -130,9 +130,9 @@ static clade_status expect(const clade_call *shape, block *values, block *expect
     return status;
 }
 
-/* Every element is a sum of products: of how many, the operations tell. Both results may be off by
- * the bound of such a sum, and an activation may stretch that by an eighth; factors may be
- * rounded. */
+/* Compares results. Every element is a sum of products, as many as the operations say. Both results
+ * may be off by the bound of such a sum; an activation may enlarge that by an eighth; factors may
+ * be rounded. */
 static clade_status compare(const clade_call *shape, const block *expected, const block *sums,
                             const block *got)
 {
@@ -153,8 +153,7 @@ static clade_status compare(const clade_call *shape, const block *expected, cons
     return CLADE_OK;
 }
 
-/* Was it done by that algorithm? The number of a set of parameters is no part of the algorithm's
- * name. */
+/* Checks which algorithm ran. The number of a parameter set is not part of the algorithm's name. */
 static clade_status check_algorithm(const staged *s, const char *algorithm)
 {
     const char *used = clade_call_algorithm(&s->call);

@@ -1,4 +1,4 @@
-/* What a call costs by its shapes: operations and memory traffic. */
+/* The cost of a call, by its shapes: operations and memory traffic. */
 #include "bench/bench.h"
 
 #include "op/op.h"
@@ -8,7 +8,7 @@ static double count(const clade_tensor *t)
     return clade_tensor_present(t) ? (double)clade_tensor_count(t) : 0;
 }
 
-/* Every input read once, every output written once, a state both. */
+/* Each input is read once, each output written once, a state both. */
 static double traffic(const clade_call *call)
 {
     const clade_op_info *info = clade_op_describe(call->op);

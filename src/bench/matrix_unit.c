@@ -1,5 +1,5 @@
-/* Trying matrix units: each for each kind of factors by a child process, so that a driver whose
- * compiler crashes or hangs costs no more than the unit. */
+/* Tries matrix units. A child process tries each unit for each kind of factors, so that a driver
+ * whose compiler crashes or hangs costs only that unit. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench/matrix_unit.h"
 
@@ -15,8 +15,8 @@
 
 /* ---- the child ---- */
 
-/* Of a program that does not build the compiler's line that has an error, if there is one; what the
- * program and the device are is known. */
+/* For a program that does not build, keeps the compiler's line with the error, if there is one;
+ * program and device are known. */
 static clade_status shorten(clade_status status)
 {
     const char *build = strstr(clade_error(), "does not build");
@@ -32,9 +32,9 @@ static clade_status shorten(clade_status status)
 
 clade_status clade_matrix_unit_try(const char *device, const char *unit, const char *products)
 {
-    /* small tiles and large ones, rows that are aligned and rows that are not, each kernel; and
-     * factors that are subnormal in float16, which MI200's units take for 0 (MIOpen, "MI200 MFMA
-     * behavior specifics") */
+    /* small and large tiles, aligned and unaligned rows, each kernel; and factors that are
+     * subnormal in float16, which MI200's units treat as 0 (MIOpen, "MI200 MFMA behavior
+     * specifics") */
     static const struct {
         const char *call;
         float scale;

@@ -1,4 +1,4 @@
-/* Models to be timed: forward, backward and step of a recipe on random images. */
+/* Models to time: forward, backward and step of a recipe on random images. */
 #include "bench/model.h"
 
 #include "base/file.h"
@@ -19,7 +19,7 @@ static clade_status gradient(void *user)
     return clade_model_gradient(m->model, m->batch, m->step, 0);
 }
 
-/* At a rate of 0, so that the weights stay as they are and no round differs from another. */
+/* Uses a rate of 0, so that the weights stay the same and all rounds are alike. */
 clade_status clade_bench_model_step(void *user)
 {
     bench_model *m = user;

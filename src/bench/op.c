@@ -1,5 +1,4 @@
-/* Ops to be timed, each on the case of its family that is marked so. Gradient ops take the forward
- * op's. */
+/* Ops to time, each on the marked case of its family. Gradient ops use the forward op's. */
 #include "bench/bench.h"
 
 #include "conform/conform.h"
@@ -7,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An op with memory of its own. */
+/* An op with its own memory. */
 typedef struct bench_op {
     clade_device *device;
     clade_call call;
@@ -45,8 +44,8 @@ static clade_status stage(bench_op *o, const conform_problem *problem)
     return status ? status : clade_call_prepare(o->device, &o->call);
 }
 
-/* The case to time an op on: the one that is marked, or the one that moves the most bytes. NULL:
- * there is none. */
+/* Returns the case on which to time an op: the marked one, or the one that moves the most bytes.
+ * NULL: there is none. */
 static const clade_case *case_of(const clade_op_info *info)
 {
     const clade_op_impl *source = clade_op_reference(clade_case_op(info));

@@ -1,4 +1,4 @@
-/* Profiles of training steps: what each call of a model took. */
+/* Profiles of training steps: the time of each of a model's calls. */
 #include "bench/model.h"
 
 #include "base/clock.h"
@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The layer that a call of the model belongs to; what is no call of the model is the optimizer's.
- */
+/* Returns the layer of a call of the model; other calls are the optimizer's. */
 static const char *layer_of(const clade_model *model, const clade_call *call)
 {
     size_t count;
@@ -44,7 +43,8 @@ static clade_status take_over(clade_profile *profile, const bench_model *m,
         call->op = time[i].call->op;
         call->algorithm = clade_call_algorithm(time[i].call);
         call->launches = clade_call_launches(time[i].call);
-        call->step = (int)(i * (size_t)profile->steps / count); /* every step has as many calls */
+        call->step = (int)(i * (size_t)profile->steps / count); /* every step has the same number of
+                                                                 * calls */
         call->begin = ran ? time[i].begin - first : last;
         call->end = last = ran ? time[i].end - first : last;
         call->busy = time[i].busy;
@@ -69,7 +69,7 @@ clade_status clade_bench_profile(clade_device *device, const clade_recipe *recip
     clade_profile *profile = calloc(1, sizeof *profile);
     if (!profile) status = clade_fail(CLADE_ENOMEM, "out of memory for a profile");
     if (!status) status = run_steps(m, device, 1, &seconds);
-    if (!status) status = clade_device_profile(device, &time, &count); /* what came before */
+    if (!status) status = clade_device_profile(device, &time, &count); /* discards earlier calls */
     if (!status) status = run_steps(m, device, steps, &seconds);
     if (!status) status = clade_device_profile(device, &time, &count);
     if (!status) {

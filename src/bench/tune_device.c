@@ -1,5 +1,4 @@
-/* Choosing by measurement: every algorithm of every call of some models is tried by a child
- * process. */
+/* Choosing by measurement: a child process tries every algorithm for every call of some models. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench/candidate.h"
 
@@ -23,7 +22,7 @@ enum {
 
 /* ---- the child ---- */
 
-/* Adds the calls of a pass that could be done by several algorithms, a line each. */
+/* Adds a line for each call of a pass that has several algorithms. */
 static void list_pass(const clade_model *model, clade_pass pass, char *out, size_t *at)
 {
     size_t count;
@@ -39,8 +38,8 @@ static void list_pass(const clade_model *model, clade_pass pass, char *out, size
     }
 }
 
-/* Makes the recipe's model; without a batch that was asked for, at the recipe's or as much of it as
- * the device has memory for. */
+/* Creates the recipe's model; unless a batch was requested, with the recipe's or as much of it as
+ * fits the device's memory. */
 static clade_status make_model(clade_device *device, const clade_recipe *recipe, int32_t batch,
                                bench_model **out)
 {
@@ -51,7 +50,7 @@ static clade_status make_model(clade_device *device, const clade_recipe *recipe,
     return status;
 }
 
-/* Those of a recipe's training step and of its evaluation. */
+/* Lists the calls of a recipe's training step and of its evaluation. */
 static clade_status list_calls(const char *device, const char *recipe_name, int32_t batch,
                                char **out)
 {
@@ -162,7 +161,7 @@ static clade_status try_algorithm(tuner *t, const wanted *w, const char *algorit
     return CLADE_OK;
 }
 
-/* Tries algorithms of a call, and keeps what came of it: for the call, or (`in_general`) for all
+/* Tries algorithms of a call, and stores the results: for the call, or (`in_general`) for all
  * matrix products. */
 static clade_status try_algorithms(tuner *t, const wanted *w, const char *const *algorithms,
                                    size_t count, bool in_general)
@@ -171,7 +170,7 @@ static clade_status try_algorithms(tuner *t, const wanted *w, const char *const 
     char answer[most_algorithms][answer_bytes];
     clade_status status = CLADE_OK;
     for (size_t i = 0; i < count && !status; i++) {
-        /* what is half measured is not kept */
+        /* incomplete measurements are not stored */
         if (clade_clock() >= t->until) return CLADE_OK;
         status = try_algorithm(t, w, algorithms[i], &timing[i], answer[i]);
     }
@@ -200,7 +199,7 @@ static clade_status add_call(tuner *t, const char *algorithms, const char *text)
     return CLADE_OK;
 }
 
-/* Has a child run a step of a recipe's model, and takes over the calls that it met. */
+/* Has a child run a step of a recipe's model, and adds the calls that occurred. */
 static clade_status list_recipe(tuner *t, const char *recipe)
 {
     char batch[16], *text = malloc(list_bytes), *line = text;
@@ -212,7 +211,7 @@ static clade_status list_recipe(tuner *t, const char *recipe)
     if (!status && (end.hung || end.signal))
         status = clade_fail(CLADE_EDEVICE, "%s: a training step on %s: %s", recipe, t->id,
                             clade_child_failure(&end, t->options->total_seconds, text));
-    else if (!status && end.exit) /* the child's error says of which recipe */
+    else if (!status && end.exit) /* the child's error names the recipe */
         status = clade_fail(CLADE_EDEVICE, "%s",
                             clade_child_failure(&end, t->options->total_seconds, text));
     while (!status && *line) {
@@ -226,7 +225,7 @@ static clade_status list_recipe(tuner *t, const char *recipe)
     return status;
 }
 
-/* CLBlast's parameters, on the call with most to do. */
+/* Tries CLBlast's parameters, on the largest call. */
 static clade_status tune_products(tuner *t)
 {
     static const char *const algorithms[] = {"gemm",   "gemm:1", "gemm:2", "gemm:3",

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Has any algorithm of a call done it? */
+/* Returns whether any algorithm has done a call. */
 static bool was_timed(const cJSON *entry)
 {
     const cJSON *tried;
@@ -30,7 +30,7 @@ static void drop_untimed(const cJSON *kept)
     }
 }
 
-/* What goes for all products, and for each call. */
+/* Moves the choices for all products, and for each call. */
 static void move_choices(cJSON *from, cJSON *to)
 {
     static const char *const names[] = {"gemm", "gemm_tried", "calls"};
@@ -40,7 +40,7 @@ static void move_choices(cJSON *from, cJSON *to)
     }
 }
 
-/* The file's text, to be freed with cJSON_free. */
+/* Returns the file's text, to be freed with cJSON_free. */
 static char *compose(const clade_device_info *info, cJSON *kept)
 {
     clade_json_begin();
