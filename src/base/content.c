@@ -11,20 +11,20 @@ static const struct {
     const char *bytes, *inside, *hint; /* `inside`: what else its beginning must contain */
 } kinds[] = {
     {0, 8, "\x89HDF\r\n\x1a\n", NULL,
-     "; this is HDF5: Keras' weights fit backbone.weights; for a whole net, " ONNX_ELSE},
+     "; this is HDF5: Keras weights go to backbone.weights; for a whole net, " ONNX_ELSE},
     {0, 4, "PK\3\4", "data.pkl",
-     "; this is PyTorch's: weights of a backbone fit backbone.weights; for a whole net, " ONNX_ELSE
-     " (torch.onnx.export)"},
+     "; this is a PyTorch file: weights of a backbone go to backbone.weights; for a whole "
+     "net, " ONNX_ELSE " (torch.onnx.export)"},
     {0, 4, "PK\3\4", "metadata.json",
-     "; this is Keras': weights of a backbone fit backbone.weights; for a whole net, " ONNX_ELSE},
+     "; this is a Keras file: weights of a backbone go to backbone.weights; for a whole "
+     "net, " ONNX_ELSE},
     {0, 4, "PK\3\4", NULL, "; this is a zip archive: images go to --data"},
     {0, 2, "\x80\2", NULL,
-     "; this is a Python pickle: PyTorch's weights of a backbone fit backbone.weights; for a whole "
+     "; this is a Python pickle: PyTorch weights of a backbone go to backbone.weights; for a whole "
      "net, " ONNX_ELSE},
     {4, 4, "TFL3", NULL, "; this is TensorFlow Lite: " ONNX_ELSE},
-    {0, 4, "GGUF", NULL, "; this is GGUF, which is not read"},
-    {8, 2, "{\"", NULL,
-     "; this is safetensors: a model of Clade's, or weights for backbone.weights"},
+    {0, 4, "GGUF", NULL, "; this is GGUF, which Clade cannot read"},
+    {8, 2, "{\"", NULL, "; this is safetensors: a Clade model, or weights for backbone.weights"},
     {0, 3, "\xff\xd8\xff", NULL, "; this is a JPEG image"},
     {0, 4, "\x89PNG", NULL, "; this is a PNG image"},
     {0, 2, "\x1f\x8b", NULL, "; this is a gzip archive: images go to --data"},
@@ -32,8 +32,8 @@ static const struct {
      "\xfd"
      "7zXZ",
      NULL, "; this is an xz archive: images go to --data"},
-    {0, 6, "7z\xbc\xaf\x27\x1c", NULL, "; this is a 7z archive: pack it as zip or tar"},
-    {0, 4, "Rar!", NULL, "; this is a RAR archive: pack it as zip or tar"},
+    {0, 6, "7z\xbc\xaf\x27\x1c", NULL, "; this is a 7z archive: repack it as zip or tar"},
+    {0, 4, "Rar!", NULL, "; this is a RAR archive: repack it as zip or tar"},
 };
 
 const char *clade_content_hint(const void *bytes, size_t size)

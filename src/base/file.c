@@ -74,8 +74,8 @@ clade_status clade_file_read(const char *path, uint64_t limit, void **bytes, siz
         goto fail;
     }
     if ((uint64_t)info.st_size > limit || (uint64_t)info.st_size >= SIZE_MAX) {
-        status = clade_fail(CLADE_EFORMAT, "%s: %llu bytes, more than the %llu that are allowed",
-                            path, (unsigned long long)info.st_size, (unsigned long long)limit);
+        status = clade_fail(CLADE_EFORMAT, "%s: %llu bytes, more than the %llu allowed", path,
+                            (unsigned long long)info.st_size, (unsigned long long)limit);
         goto fail;
     }
     size_t expected = (size_t)info.st_size;
@@ -255,10 +255,10 @@ clade_status clade_folder_make(const char *path, int *made)
             int error = errno;
             if (stat(part, &info)) {
                 errno = error;
-                status = clade_file_fail(part, "cannot make the folder");
+                status = clade_file_fail(part, "cannot create the folder");
             } else if (!S_ISDIR(info.st_mode)) {
                 status = clade_fail(
-                    CLADE_EIO, "%s: cannot make the folder: a file of that name is there", part);
+                    CLADE_EIO, "%s: cannot create the folder: a file of that name exists", part);
             }
         }
         if (!status) *end = kept;

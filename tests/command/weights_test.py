@@ -192,7 +192,7 @@ def check_failures(case, data):
     assert "neither curl nor wget" in bad.stderr and "install the package curl" in bad.stderr, bad
     (case.home / "file").touch()
     bad = case.fetch(name, "--out", str(case.home / "file/a/b"), expected=1)
-    assert f"{case.home}/file: cannot make the folder: a file of that name is there" in bad.stderr, bad
+    assert f"{case.home}/file: cannot create the folder: a file of that name exists" in bad.stderr, bad
     bad = case.run("fetch", "resnet81", expected=2)
     assert "did you mean 'resnet18'?" in bad.stderr, bad
     bad = case.run("fetch", "resnet18", "--variant", "V9", expected=2)

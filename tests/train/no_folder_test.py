@@ -62,7 +62,7 @@ def main(clade):
                 ("train wide.yaml --data images", "does not fit"),
                 ("train plain.yaml --data cut", "has no images"),  # the first batch tells
                 ("train plain.yaml --data cut --out there/empty", "has no images"),
-                (f"train plain.yaml --data images --set name={long}", "cannot make the folder", 3),
+                (f"train plain.yaml --data images --set name={long}", "cannot create the folder", 3),
                 ("cross-validate misfit.yaml --data images/train --folds 2", "belongs to no layer"),
                 ("cross-validate plain.yaml --data cut/train --folds 2", "are damaged"),
                 ("compare compare.yaml --data images", "belongs to no layer"),
