@@ -112,8 +112,8 @@ static clade_status match(weights_reader *r)
         if (!place && is_ignored(r, name)) continue;
         if (!place && !strncmp(name, "layers/", 7))
             return clade_fail(CLADE_EFORMAT,
-                              "%s: '%.200s': a layer without its name, as old versions of Keras 3 "
-                              "write it; expected model.save('FILE.h5')",
+                              "%s: '%.200s': a layer without its name, as written by old versions "
+                              "of Keras 3; expected the output of model.save('FILE.h5')",
                               r->path, name);
         if (!place)
             return clade_fail(CLADE_EFORMAT, "%s: '%.200s' belongs to no layer of %s", r->path,
@@ -243,7 +243,7 @@ static clade_status take(const weights_reader *r, int32_t layer, int32_t w,
     int64_t hwio[4];
     snprintf(name, sizeof name, "%s/%s", node->layer.name, node->weight[w].name);
     if (!number)
-        return clade_fail(CLADE_EFORMAT, "%s: '%s' of %s is not in it", r->path, name, r->backbone);
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' of %s is missing", r->path, name, r->backbone);
     clade_weight_array a = clade_weight_file_at(r->file, number - 1);
     kernel_shape(r->whole.graph, layer, w, hwio);
     if (!fits(r, &a, layer, w, hwio, expected)) {
@@ -326,8 +326,9 @@ clade_status clade_backbone_read_weights(const char *name, const clade_backbone_
     *out = (clade_backbone_weights){0};
     clade_status status = clade_weight_file_open(path, &r.file);
     if (!status && r.keras != options->keras)
-        status = clade_fail(CLADE_EINVAL, "%s: the file is %s, the layers are of the form %s", path,
-                            r.keras ? "Keras'" : "not Keras'", options->keras ? "keras" : "torch");
+        status =
+            clade_fail(CLADE_EINVAL, "%s: the file is %s, but the layers have the form %s", path,
+                       r.keras ? "Keras'" : "not Keras'", options->keras ? "keras" : "torch");
     if (!status) status = build(&r, options);
     if (!status) status = match(&r);
     if (!status) status = take_all(&r, out);

@@ -50,7 +50,8 @@ clade_status clade_blob_read(const clade_blob *b, uint64_t at, void *out, size_t
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return clade_fail(CLADE_EIO, "%s: cannot read: %s", b->name, strerror(errno));
         if (n == 0)
-            return clade_fail(CLADE_EIO, "%s: cannot read: it became shorter meanwhile", b->name);
+            return clade_fail(CLADE_EIO, "%s: cannot read: it became shorter while being read",
+                              b->name);
         p += n;
         at += (uint64_t)n;
         size -= (size_t)n;

@@ -179,11 +179,11 @@ static void put_header(clade_c_writer *w)
                 w->name, w->name, w->name, in[0], w->name, in[1], w->name, in[2], w->name,
                 clade_c_elements(&graph->node[graph->count - 1]));
     if (n->has_preprocessing)
-        clade_c_put(w,
-                    "/* Of each channel: what the image holds is scale times the pixel, 0 to 255, "
-                    "plus shift. */\n"
-                    "extern const float %s_scale[%d], %s_shift[%d];\n",
-                    w->name, in[2], w->name, in[2]);
+        clade_c_put(
+            w,
+            "/* For each channel: the image holds scale times the pixel, 0 to 255, plus shift. */\n"
+            "extern const float %s_scale[%d], %s_shift[%d];\n",
+            w->name, in[2], w->name, in[2]);
     if (n->class_count)
         clade_c_put(w, "extern const char *const %s_classes[%d];\n", w->name, n->class_count);
     const char *meaning = "";

@@ -89,7 +89,8 @@ static const struct {
      "            }\n"
      "}\n"},
     {CLADE_LAYER_AVGPOOL2D,
-     "/* the mean of what lies in the image, or with `padded` of all, zeros around it */\n"
+     "/* the mean of the values inside the image, or, if `padded`, of the zeros around it as well "
+     "*/\n"
      "static void avgpool2d(const float *x, shape in, window v, int padded, float *y, shape out)\n"
      "{\n"
      "    for (int i = 0; i < out.h; i++)\n"
@@ -140,7 +141,7 @@ static const struct {
      "    for (int k = 0; k < count; k++) y[k] = x[k] * scale[k % c];\n"
      "}\n"},
     {CLADE_LAYER_SOFTMAX,
-     "/* of `rows` rows of c, each number divided by the temperature */\n"
+     "/* of each of `rows` rows of c numbers, divided by the temperature */\n"
      "static void softmax(const float *x, int rows, int c, float temperature, float *y)\n"
      "{\n"
      "    for (int i = 0; i < rows; i++, x += c, y += c) {\n"
@@ -164,7 +165,7 @@ static const struct {
      "    for (int k = 0; k < count; k++) y[k] = a[k] * b[k % of_b];\n"
      "}\n"},
     {CLADE_LAYER_CONCAT,
-     "/* x becomes channels from `first` on of y */\n"
+     "/* copies x to the channels of y from `first` on */\n"
      "static void put_channels(const float *x, int places, int c, float *y, int first, int "
      "channels)\n"
      "{\n"
@@ -240,7 +241,7 @@ void clade_c_put_functions(clade_c_writer *w)
         shaped = shaped || uses(w, shapes[k], CLADE_LINEAR, false);
     if (windowed || shaped) clade_c_put(w, "typedef struct {\n    int h, w, c;\n} shape;\n\n");
     if (windowed)
-        clade_c_put(w, "/* rows and columns of each; pad is what lies above and on the left */\n"
+        clade_c_put(w, "/* rows and columns of each; pad is the padding above and on the left */\n"
                        "typedef struct {\n    int size[2], stride[2], dilation[2], pad[2];\n"
                        "} window;\n\n");
     if (w->network->quantization) clade_c_put_int8_functions(w);

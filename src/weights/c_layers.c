@@ -44,8 +44,8 @@ clade_status clade_c_check_layer(const clade_network *network, int32_t number)
     if (clade_c_lacks_integers(network, number)) known = false;
     if (known) return CLADE_OK;
     char shape[64];
-    return clade_fail(CLADE_EUNSUPPORTED, "%s: no C is written for %s of %s", node->layer.name,
-                      clade_layer_type(kind), clade_node_text(node, shape));
+    return clade_fail(CLADE_EUNSUPPORTED, "%s: C export does not support %s of %s",
+                      node->layer.name, clade_layer_type(kind), clade_node_text(node, shape));
 }
 
 /* --- calls --- */

@@ -405,9 +405,8 @@ static clade_status find_part(const clade_blob *file, uint64_t *at, uint64_t *si
         status = clade_zip_locate(&zip, entry, at);
         *size = entry->size;
     } else if (!status) {
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: a zip archive, but not Keras': there is no %s in it",
-                       file->name, clade_hdf5_in_zip);
+        status = clade_fail(CLADE_EFORMAT, "%s: a zip archive, but not Keras': it contains no %s",
+                            file->name, clade_hdf5_in_zip);
     }
     clade_zip_clear(&zip);
     return status;

@@ -104,7 +104,7 @@ static clade_status set_weight(clade_network *network, const clade_network_weigh
     for (int32_t d = 0; d < w->rank && same; d++) same = w->dim[d] == given->dim[d];
     char expected[64];
     if (!same)
-        return clade_fail(CLADE_EINVAL, "the weight '%s' has another shape than the graph's %s",
+        return clade_fail(CLADE_EINVAL, "the weight '%s' differs in shape from the graph's %s",
                           given->name, clade_shape_text(&shape, expected));
     size_t bytes = count_of(w) * sizeof(float);
     float *data = malloc(bytes);
@@ -125,7 +125,7 @@ clade_status clade_network_create(const clade_network_parts *parts, clade_networ
         status = set_weight(n, &parts->weights[i]);
     for (size_t i = 0; !status && i < n->weight_count; i++)
         if (!n->weights[i].data)
-            status = clade_fail(CLADE_EINVAL, "the weight '%s' is not given", n->weights[i].name);
+            status = clade_fail(CLADE_EINVAL, "the weight '%s' is missing", n->weights[i].name);
     if (!status && parts->preprocessing)
         status = clade_network_set_preprocessing(n, parts->preprocessing);
     if (!status && parts->class_count)

@@ -160,8 +160,8 @@ static clade_status push_global(clade_pickle *p, const char *module, const char 
     memcpy(text + m + 1, name, n + 1);
     if (!is_expected(p, text))
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: pickle: refers to %s: not a file of tensors; expected what "
-                          "torch.save(model.state_dict(), FILE) writes",
+                          "%s: pickle: refers to %s: not a file of tensors; expected the output of "
+                          "torch.save(model.state_dict(), FILE)",
                           p->bytes->name, text);
     return clade_pickle_push(p, value);
 }
@@ -233,7 +233,7 @@ static clade_status push_call(clade_pickle *p)
     if (!status) status = clade_pickle_pop(p, &function);
     if (status) return status;
     if (function->kind != CLADE_PICKLE_GLOBAL || arguments->kind != CLADE_PICKLE_TUPLE)
-        return clade_pickle_damaged(p, "a call of what is no function");
+        return clade_pickle_damaged(p, "a call of something that is not a function");
     bool dict = !strncmp(function->text, "collections.", 12);
     status = clade_pickle_make(p, dict ? CLADE_PICKLE_DICT : CLADE_PICKLE_CALL, &value);
     for (size_t i = 0; i < arguments->count && !dict && !status; i++)

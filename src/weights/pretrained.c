@@ -117,7 +117,8 @@ clade_status clade_pretrained_move(clade_pretrained *p, const char *url)
     for (const char *c = url; *c; c++) web = web && *c > ' ' && *c != 127;
     if (!web || length == 0 || length >= CLADE_PRETRAINED_NAME || base[0] == '.')
         return clade_fail(CLADE_EINVAL,
-                          "%s: expected the address of a file, as https://HOST/FOLDER/FILE", url);
+                          "%s: expected the address of a file, such as https://HOST/FOLDER/FILE",
+                          url);
     p->url = url;
     p->md5 = NULL;
     p->mib = 0;

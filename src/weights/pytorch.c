@@ -231,8 +231,7 @@ static clade_status read_zipped(clade_pytorch *f, const clade_pickle_value **roo
     const clade_zip_entry *pickle = find_pickle(f, &prefix);
     if (!pickle)
         return clade_fail(CLADE_EFORMAT,
-                          "%s: a zip archive, but not PyTorch's: there is no data.pkl in it",
-                          f->name);
+                          "%s: a zip archive, but not PyTorch's: it contains no data.pkl", f->name);
     snprintf(name, sizeof name, "%.*sbyteorder", prefix, pickle->name);
     status = check_byte_order(f, name);
     if (!status) status = clade_zip_locate(&f->zip, pickle, &at);
@@ -345,7 +344,7 @@ static clade_status read_tensor(const clade_pytorch *f, const clade_pickle_value
     t->dtype = s->dtype;
     if (call->count > 6 && !strcmp(call->function->text, "torch._utils._rebuild_tensor_v3") &&
         !read_dtype(item_of(call, 6, CLADE_PICKLE_GLOBAL), &t->dtype))
-        return bad_tensor(f, t->name, "of no dtype that is read");
+        return bad_tensor(f, t->name, "of an unsupported dtype");
     const size_t size = clade_safetensors_dtype_size(t->dtype);
     limit = storage_bytes(s) / size;
     const clade_pickle_value *view = item_of(id, 5, CLADE_PICKLE_TUPLE); /* a part of the storage */
@@ -375,7 +374,7 @@ static clade_status check_names(const clade_pytorch *f)
     qsort(names, f->count, sizeof *names, by_tensor_name);
     clade_status status = CLADE_OK;
     for (size_t i = 1; i < f->count && !status; i++)
-        if (!strcmp(names[i - 1], names[i])) status = bad_tensor(f, names[i], "is there twice");
+        if (!strcmp(names[i - 1], names[i])) status = bad_tensor(f, names[i], "appears twice");
     free(names);
     return status;
 }

@@ -56,8 +56,8 @@ clade_status clade_pytorch_find_dict(const char *file, const clade_pickle_value 
     if (*out) return CLADE_OK;
     if (!clade_pickle_is(root, CLADE_PICKLE_DICT))
         return clade_fail(CLADE_EFORMAT,
-                          "%s: holds no dict of tensors; expected what "
-                          "torch.save(model.state_dict(), FILE) writes",
+                          "%s: holds no dict of tensors; expected the output of "
+                          "torch.save(model.state_dict(), FILE)",
                           file);
     keys[0] = 0;
     for (size_t i = 0; i + 1 < root->count; i += 2)

@@ -294,7 +294,7 @@ clade_status clade_network_quantize(const clade_network *network, clade_device *
     if (!network || !device || !images || !count)
         return clade_fail(CLADE_EINVAL, "no net, device or images to choose scales by");
     if (network->quantization)
-        return clade_fail(CLADE_EINVAL, "%s: is in 8 bits already", network->name);
+        return clade_fail(CLADE_EINVAL, "%s: already in 8 bits", network->name);
     clade_status status = clade_network_fold(network, out);
     if (!status) status = calibrate(*out, device, images, count);
     if (status) clade_network_destroy(out);

@@ -177,7 +177,7 @@ static clade_status read_metadata(clade_safetensors *file, const cJSON *map)
         keys[file->pairs] = item->string;
         file->pair[file->pairs++] = (clade_safetensors_pair){item->string, item->valuestring};
     }
-    if (!bad && (bad = clade_names_find_double(keys, file->pairs))) what = "is there twice";
+    if (!bad && (bad = clade_names_find_double(keys, file->pairs))) what = "appears twice";
     clade_status status = CLADE_OK;
     if (bad) status = clade_fail(CLADE_EFORMAT, "%s: metadata '%s' %s", file->name, bad, what);
     free(keys);
@@ -222,7 +222,7 @@ static clade_status check_layout(clade_safetensors *file)
     qsort(file->by_name, file->count, sizeof *file->by_name, by_name);
     for (size_t i = 1; i < file->count; i++)
         if (!strcmp(file->by_name[i - 1]->name, file->by_name[i]->name))
-            return fail_tensor(file, file->by_name[i]->name, "is there twice");
+            return fail_tensor(file, file->by_name[i]->name, "appears twice");
     return CLADE_OK;
 }
 
@@ -243,7 +243,7 @@ static clade_status read_header(clade_safetensors *file, const char *text, size_
     while (end < text + size && (*end == ' ' || *end == '\n' || *end == '\r' || *end == '\t'))
         end++;
     if (end < text + size)
-        return clade_fail(CLADE_EFORMAT, "%s: the header goes on after its end, at byte %zu",
+        return clade_fail(CLADE_EFORMAT, "%s: the header continues after its end, at byte %zu",
                           file->name, (size_t)(end - text));
     size_t members = (size_t)cJSON_GetArraySize(file->header);
     file->tensor = calloc(members + 1, sizeof *file->tensor);
@@ -314,7 +314,7 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
             CLADE_EFORMAT,
             "%s: not a safetensors file, or cut short: a header of %llu bytes in a file of %llu%s",
             name, (unsigned long long)header, (unsigned long long)size,
-            is_onnx(prefix) ? "; this is ONNX: clade import makes a model of it"
+            is_onnx(prefix) ? "; this is ONNX: `clade import` converts it to a model"
                             : clade_content_hint(prefix, sizeof prefix));
         goto fail;
     }
@@ -341,7 +341,7 @@ static clade_status open_input(input *in, uint64_t size, const char *name, clade
     return CLADE_OK;
 unreadable:
     status = clade_fail(CLADE_EIO, "%s: cannot read: %s", name,
-                        errno ? strerror(errno) : "it became shorter meanwhile");
+                        errno ? strerror(errno) : "it became shorter while being read");
 fail:
     free(text);
     clade_safetensors_destroy(&file);

@@ -51,7 +51,7 @@ static clade_status check_names(const char *path, const clade_safetensors_tensor
             status = clade_fail(CLADE_EINVAL, "%s: metadata '%s' is not UTF-8", path, names[i]);
     }
     if (!status && (twice = clade_names_find_double(names, metadata_count)))
-        status = clade_fail(CLADE_EINVAL, "%s: metadata '%s' is there twice", path, twice);
+        status = clade_fail(CLADE_EINVAL, "%s: metadata '%s' appears twice", path, twice);
     free(names);
     return status;
 }

@@ -136,7 +136,7 @@ static clade_status read_directory(clade_zip *zip, const zip_directory *d, const
     qsort(zip->entry, zip->count, sizeof *zip->entry, by_name);
     for (size_t i = 1; i < zip->count; i++)
         if (!strcmp(zip->entry[i - 1].name, zip->entry[i].name))
-            return damaged(zip, "a name is there twice");
+            return damaged(zip, "a name appears twice");
     return CLADE_OK;
 }
 
@@ -174,9 +174,10 @@ clade_status clade_zip_locate(const clade_zip *zip, const clade_zip_entry *entry
 {
     uint8_t local[local_bytes];
     if (!entry->stored)
-        return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: '%s' in it is compressed; expected a zip archive that only stores",
-                          zip->bytes->name, entry->name);
+        return clade_fail(
+            CLADE_EUNSUPPORTED,
+            "%s: '%s' in it is compressed; expected a zip archive without compression",
+            zip->bytes->name, entry->name);
     clade_status status = clade_blob_read(zip->bytes, entry->header, local, local_bytes);
     if (status) return status;
     if (memcmp(local, "PK\3\4", 4)) return damaged(zip, "no file where one should be");

@@ -34,8 +34,8 @@ NETS = [
     "conv2d: {filters: 3, kernel: 1, name: 'a*/ char b /*'}; flatten; dense: {units: 3, name: '*//??/'}",
     "reshape: [6, 5, 4]; conv2d: {filters: 2, kernel: 3}; flatten",
 ]
-REFUSED = {"conv2d: {filters: 3, kernel: 1}; group_norm: {groups: 3}": "no C is written for GroupNormalization of [5, 6, 3]",
-           "conv2d: {filters: 3, kernel: 1}; upsample2d: 2": "no C is written for UpSampling2D of [10, 12, 3]"}
+REFUSED = {"conv2d: {filters: 3, kernel: 1}; group_norm: {groups: 3}": "C export does not support GroupNormalization of [5, 6, 3]",
+           "conv2d: {filters: 3, kernel: 1}; upsample2d: 2": "C export does not support UpSampling2D of [10, 12, 3]"}
 MAIN = """#include "net.h"
 #include <stdio.h>
 

@@ -20,7 +20,7 @@ expect 0 '^8 validation images: accuracy 0[.][0-9]* in float32, 0[.][0-9]* in in
     "$clade" export "$dir/net.onnx" --int8 --samples 9 --data "$dir/images" --out "$dir/int8.onnx"
 grep -q '^Scales chosen by 9 training images' "$dir/out" || { echo "failed: not 9 images"; failed=1; }
 expect 0 'Note: [0-9]* values are rounded to 8 bits' "$clade" import "$dir/int8.onnx"
-expect 1 'int8: is in 8 bits already' "$clade" export "$dir/int8.onnx" --int8 --data "$dir/images" --out "$dir/twice.onnx"
+expect 1 'int8: already in 8 bits' "$clade" export "$dir/int8.onnx" --int8 --data "$dir/images" --out "$dir/twice.onnx"
 expect 1 'expected --data PATH' "$clade" export "$dir/net.onnx" --int8 --out "$dir/twice.onnx"
 expect 1 'does not say how pixels become' "$clade" export "$bare" --int8 --data "$dir/images" --out "$dir/twice.onnx"
 expect 2 'int8 is for --format onnx and c' "$clade" export "$dir/net.onnx" --int8 --format safetensors --out "$dir/net.safetensors"
@@ -29,7 +29,7 @@ expect 2 'samples is for --int8' "$clade" export "$dir/net.onnx" --samples 9 --o
 [ ! -e "$dir/twice.onnx" ] || { echo "failed: a file is made"; failed=1; }
 
 # C: refused here, where there is a layer that it has no words for
-expect 1 'lrn: no C is written for LRN of .6, 6, 4.' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
+expect 1 'lrn: C export does not support LRN of .6, 6, 4.' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
 expect 1 'expected a name of letters' "$clade" export "$dir/net.onnx" --format c --out "$dir/my net.c"
 expect 2 'fits --format c' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.h"
 echo precious >"$dir/net.h"

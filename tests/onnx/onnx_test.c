@@ -129,7 +129,7 @@ static clade_network *make_network(void)
     CHECK_OK(clade_network_create(&parts, &network));
     parts.weight_count--;
     clade_network *none;
-    CHECK_FAILS(clade_network_create(&parts, &none), CLADE_EINVAL, "is not given");
+    CHECK_FAILS(clade_network_create(&parts, &none), CLADE_EINVAL, "is missing");
     weights[1] = weights[0];
     CHECK_FAILS(clade_network_create(&parts, &none), CLADE_EINVAL, "given twice");
     weights[0].name = "nobody/kernel";

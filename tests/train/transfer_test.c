@@ -290,7 +290,7 @@ static void test_weights(const world *w)
     char *bad = below(w, "bad-run");
     write_weights(w, clade_classifier_model(first), 3);
     if (recipe) CHECK(train(w, recipe, (go){.out = bad}, NULL) == CLADE_EFORMAT);
-    CHECK(strstr(clade_error(), "is not in it") && strstr(clade_error(), w->weights));
+    CHECK(strstr(clade_error(), "is missing") && strstr(clade_error(), w->weights));
     unlink(w->weights);
     CHECK_OK(clade_classifier_open(out, w->device, &second));
     if (second) {

@@ -94,7 +94,7 @@ static void check_refused(const char *folder)
         {"old_size.pth", "a storage of another size", CLADE_EFORMAT},
         {"outside.pth", "'a': outside its storage", CLADE_EFORMAT},
         {"expanded.pth", "'a': larger than its storage", CLADE_EFORMAT},
-        {"twice.pth", "'a': is there twice", CLADE_EFORMAT},
+        {"twice.pth", "'a': appears twice", CLADE_EFORMAT},
         {"no_pickle.pth", "no data.pkl", CLADE_EFORMAT},
         {"no_tensors.pth", "under its keys (epoch, loss)", CLADE_EFORMAT},
         {"itself.pth", "under its keys (model)", CLADE_EFORMAT},

@@ -81,7 +81,7 @@ static void check_refused(void)
     CHECK_FAILS(clade_safetensors_open(".", &file), CLADE_EIO, "not a regular file");
     check_bad("[]", 0, CLADE_EFORMAT, "does not begin with {");
     check_bad("{", 0, CLADE_EFORMAT, "not JSON");
-    check_bad("{}x", 0, CLADE_EFORMAT, "goes on after its end, at byte 2");
+    check_bad("{}x", 0, CLADE_EFORMAT, "continues after its end, at byte 2");
     check_bad("{\"\xff\":1}", 0, CLADE_EFORMAT, "UTF-8");
     check_bad("{\"\xed\xa0\x80\":1}", 0, CLADE_EFORMAT, "UTF-8");
     check_bad("{\"a\tb\":1}", 0, CLADE_EFORMAT, "control character");
@@ -117,10 +117,10 @@ static void check_refused(void)
     check_bad("{" T("a", "F32", "[1]", "[0,4]") "}", 6, CLADE_EFORMAT,
               "2 bytes after the last tensor");
     check_bad("{" T("a", "F32", "[1]", "[0,4]") "," T("a", "F32", "[1]", "[4,8]") "}", 8,
-              CLADE_EFORMAT, "tensor 'a': is there twice");
+              CLADE_EFORMAT, "tensor 'a': appears twice");
     check_bad("{\"__metadata__\":{\"a\":1}}", 0, CLADE_EFORMAT, "metadata 'a' is not a string");
     check_bad("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", 0, CLADE_EFORMAT,
-              "metadata 'a' is there twice");
+              "metadata 'a' appears twice");
     check_bad("{\"__metadata__\":{},\"__metadata__\":{}}", 0, CLADE_EFORMAT,
               "expected one '__metadata__'");
     check_bad("{\"__metadata__\":[]}", 0, CLADE_EFORMAT, "map of strings");
@@ -218,7 +218,7 @@ static void check_write(void)
                 "tensor 'b': dimension 0 is -1");
     pairs[1].key = "recipe";
     CHECK_FAILS(clade_safetensors_write("v.st", t, 1, pairs, 2), CLADE_EINVAL,
-                "metadata 'recipe' is there twice");
+                "metadata 'recipe' appears twice");
     CHECK_FAILS(clade_safetensors_write("none/v.st", t, 1, NULL, 0), CLADE_EIO, "none/v.st");
     CHECK(access("v.st", F_OK) != 0);
 }
