@@ -94,7 +94,7 @@ static clade_status find_slopes(const clade_onnx_reader *r, const clade_onnx_val
     for (int32_t k = 0; k < slope->rank; k++) {
         if (slope->dim[k] == 1) continue;
         if (slope->dim[k] != x->dim[first + k] || first + k == 0)
-            return clade_fail(CLADE_EUNSUPPORTED, "a constant that stretches the other input");
+            return clade_fail(CLADE_EUNSUPPORTED, "a constant that broadcasts the other input");
         *own |= 1 << x->order[first + k];
     }
     for (int32_t d = rank - 1; d > 0; d--) {
@@ -206,7 +206,7 @@ clade_status clade_onnx_read_softmax(clade_onnx_reader *r, const Onnx__Node *nod
     bool alone = x.order[axis] == last;
     for (int32_t k = (int32_t)axis + 1; k < x.rank && r->file.opset < 13; k++)
         alone = alone && x.dim[k] == 1;
-    if (!alone) return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than the channels");
+    if (!alone) return clade_fail(CLADE_EUNSUPPORTED, "over dimensions other than the channels");
     bool log = !strcmp(node->op_type, "LogSoftmax");
     clade_layer layer = {.kind = log ? CLADE_LAYER_LOG_SOFTMAX : CLADE_LAYER_SOFTMAX,
                          .input_count = 1,

@@ -247,7 +247,7 @@ clade_status clade_onnx_image(clade_onnx_reader *r, clade_onnx_value *v)
     for (int k = 1; k < 4; k++) same = same && dim[order[k]] == v->dim[k];
     if (!same && !ascending)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "takes an image whose dimensions a Transpose has put in another order");
+                          "takes an image whose dimensions a Transpose has reordered");
     if (!same) {
         clade_layer reshape = {.kind = CLADE_LAYER_RESHAPE, .input_count = 1, .input = {v->layer}};
         reshape.as.reshape = (clade_reshape_layer){

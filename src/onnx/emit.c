@@ -142,11 +142,11 @@ static clade_status note_rounded(const emitter *e, clade_network *network)
         if (!count++) status = clade_network_start_quantization(network);
         if (!status) network->quantization[e->number[i]] = l->rounded;
     }
-    return status || !count ? status
-                            : clade_network_add_note(network,
-                                                     "%d values are rounded to 8 bits, which a "
-                                                     "model of ours does not do",
-                                                     count);
+    return status || !count
+               ? status
+               : clade_network_add_note(
+                     network, "%d values are rounded to 8 bits, which a Clade model does not do",
+                     count);
 }
 
 static clade_status add_notes(const clade_onnx_reader *r, clade_network *network)
@@ -161,11 +161,10 @@ static clade_status add_notes(const clade_onnx_reader *r, clade_network *network
                                         "folded away",
                                         r->folded, r->folded == 1 ? "" : "s");
     if (!status && affines)
-        status = clade_network_add_note(
-            network,
-            "%d multiplication%s or addition%s of a constant became frozen 1×1 depthwise "
-            "convolutions",
-            affines, affines == 1 ? "" : "s", affines == 1 ? "" : "s");
+        status = clade_network_add_note(network,
+                                        "%d multiplication%s by or addition%s of a constant became "
+                                        "frozen 1×1 depthwise convolutions",
+                                        affines, affines == 1 ? "" : "s", affines == 1 ? "" : "s");
     if (!status && r->trained_norms)
         status = clade_network_add_note(network,
                                         "%d batch normalization%s in training mode: predictions "

@@ -88,6 +88,6 @@ void clade_onnx_export_refuse(clade_onnx_exporter *e, int32_t number)
     char shape[64];
     if (!e->w.status)
         e->w.status =
-            clade_fail(CLADE_EUNSUPPORTED, "%s: %s of %s cannot be said in ONNX", node->layer.name,
+            clade_fail(CLADE_EUNSUPPORTED, "%s: ONNX cannot express %s of %s", node->layer.name,
                        clade_layer_type(node->layer.kind), clade_node_text(node, shape));
 }

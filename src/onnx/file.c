@@ -239,7 +239,8 @@ static clade_status decode_fields(const Onnx__Tensor *t, clade_onnx_constant *ou
                   : t->data_type >= 12 && t->data_type <= 13 ? t->n_uint64_data
                                                              : t->n_int32_data;
     if (have != out->count)
-        return clade_fail(CLADE_EFORMAT, "has %zu values, its shape says %zu", have, out->count);
+        return clade_fail(CLADE_EFORMAT, "has %zu values, but its shape says %zu", have,
+                          out->count);
     for (size_t k = 0; k < have; k++) {
         switch (t->data_type) {
         case 1: out->f[k] = t->float_data[k]; break;
@@ -296,8 +297,8 @@ static clade_status external_path(const clade_onnx_file *file, const Onnx__Tenso
     char *real = joined ? realpath(joined, NULL) : NULL;
     clade_status status = CLADE_OK;
     if (*location == '/' || (real && strncmp(real, prefix, strlen(prefix))))
-        status = clade_fail(
-            CLADE_EFORMAT, "its external file '%.200s' is outside of the model's folder", location);
+        status = clade_fail(CLADE_EFORMAT,
+                            "its external file '%.200s' is outside the model's folder", location);
     else if (!real)
         status = clade_fail(CLADE_EIO, "its external file '%.200s': %s", location, strerror(errno));
     free(folder);
@@ -352,7 +353,7 @@ static clade_status read_external(clade_onnx_file *file, const Onnx__Tensor *t,
     if (!status) status = external_number(t, "length", size, &length);
     if (!status && length != size)
         status =
-            clade_fail(CLADE_EFORMAT, "has %llu bytes in an external file, its shape says %llu",
+            clade_fail(CLADE_EFORMAT, "has %llu bytes in an external file, but its shape says %llu",
                        (unsigned long long)length, (unsigned long long)size);
     if (!status) status = external_path(file, t, &path);
     if (!status) {
@@ -385,7 +386,7 @@ static clade_status check_size(const Onnx__Tensor *t, const clade_onnx_constant 
 {
     uint64_t size = shape->count * (uint64_t)types[t->data_type].size;
     if (t->has_raw_data && t->raw_data.len != size)
-        return clade_fail(CLADE_EFORMAT, "has %zu bytes, its shape says %llu", t->raw_data.len,
+        return clade_fail(CLADE_EFORMAT, "has %zu bytes, but its shape says %llu", t->raw_data.len,
                           (unsigned long long)size);
     return CLADE_OK;
 }

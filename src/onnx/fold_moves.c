@@ -8,7 +8,7 @@ static clade_status copy_as(clade_onnx_reader *r, const clade_onnx_constant *x, 
 {
     clade_status status = clade_onnx_constant_make(&r->file, x->real, rank, dim, y);
     if (status) return status;
-    if (y->count != x->count) return clade_fail(CLADE_EFORMAT, "another number of elements");
+    if (y->count != x->count) return clade_fail(CLADE_EFORMAT, "a different number of elements");
     if (x->real)
         memcpy(y->f, x->f, x->count * sizeof *x->f);
     else

@@ -64,7 +64,7 @@ static clade_status choose_size(const char *what, int64_t file, int32_t wanted, 
 {
     *out = wanted ? wanted : file;
     if (*out >= 1 && *out <= INT32_MAX) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "the file leaves the %s of images open: it must be given",
+    return clade_fail(CLADE_EINVAL, "the file does not fix the %s of images: it must be given",
                       what);
 }
 
@@ -143,11 +143,10 @@ static clade_status check_inputs(const clade_onnx_reader *r, const Onnx__Node *n
         const char *name = clade_onnx_string(node->input[i]);
         const clade_onnx_value *v = *name ? clade_onnx_find(r, name) : NULL;
         if (*name && !v)
-            return clade_fail(
-                CLADE_EFORMAT,
-                "takes '%.100s', which no node before it makes (the graph has a cycle, "
-                "is not sorted, or is cut short)",
-                name);
+            return clade_fail(CLADE_EFORMAT,
+                              "takes '%.100s', which no node before it produces (the graph has a "
+                              "cycle, is not sorted, or is cut short)",
+                              name);
         *broken = *broken || (v && v->kind == CLADE_ONNX_BROKEN);
     }
     return CLADE_OK;
@@ -202,7 +201,7 @@ static clade_status find_output(clade_onnx_reader *r)
     const Onnx__Graph *g = r->file.graph;
     const char *name = g->n_output ? clade_onnx_string(g->output[0]->name) : "";
     const clade_onnx_value *v = clade_onnx_find(r, name);
-    if (!v) return clade_fail(CLADE_EFORMAT, "no node makes the output '%.100s'", name);
+    if (!v) return clade_fail(CLADE_EFORMAT, "no node produces the output '%.100s'", name);
     if (v->kind == CLADE_ONNX_PART) {
         clade_status status = clade_onnx_finish_part(r, name);
         if (status) return status;
@@ -265,7 +264,7 @@ clade_status clade_onnx_read(const char *path, const void *bytes, size_t size,
     clade_status status = clade_onnx_file_open(path, bytes, size, &r->file);
     if (!status) status = clade_context(read_all(r, options, out), "%s", path);
     if (status == CLADE_EFORMAT && r->resized) {
-        clade_context(status, "the net does not fit images of another size than its file's");
+        clade_context(status, "the net does not fit images of a size other than its file's");
         status = CLADE_EINVAL;
     }
     clade_onnx_reader_clear(r);

@@ -22,7 +22,7 @@ static clade_status find_channels(const clade_onnx_reader *r, const clade_onnx_v
         int32_t at = k + x->rank - c->rank;
         if (c->dim[k] == 1) continue;
         if (c->dim[k] != x->dim[at])
-            return clade_fail(CLADE_EUNSUPPORTED, "a constant that stretches the other input");
+            return clade_fail(CLADE_EUNSUPPORTED, "a constant that broadcasts the other input");
         if (axis >= 0 || x->order[at] != last || (at == 0 && !equal)) axis = clade_onnx_max_rank;
         if (axis < 0) axis = at;
     }
@@ -203,7 +203,7 @@ clade_status clade_onnx_read_concat(clade_onnx_reader *r, const Onnx__Node *node
     if (!status && !aligned(r, x, count, axis)) {
         for (size_t i = 0; i < count && !status; i++) status = clade_onnx_image(r, &x[i]);
         if (!status && !aligned(r, x, count, axis))
-            status = clade_fail(CLADE_EUNSUPPORTED, "along another dimension than the channels");
+            status = clade_fail(CLADE_EUNSUPPORTED, "along a dimension other than the channels");
     }
     /* a layer takes 8 inputs; what is joined so far is the first of the next */
     clade_onnx_value y = x[0];

@@ -134,7 +134,8 @@ clade_status clade_onnx_read_metadata(const clade_onnx_reader *r, clade_network 
     }
     const char *order = find(r, "channel_order");
     if (order && !strcmp(order, "BGR"))
-        status = clade_network_add_note(network, "expects channels in the order blue, green, red");
+        status =
+            clade_network_add_note(network, "expects the channels in the order blue, green, red");
     if (!status && few && (known || r->pixels))
         status = clade_network_set_preprocessing(network, &p);
     return status ? status : read_classes(r, network);

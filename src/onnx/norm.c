@@ -103,7 +103,7 @@ static clade_status set_norm_weight(clade_onnx_reader *r, const clade_onnx_value
     int32_t rank = clade_onnx_dims(r, x->layer, dim), first = first_dim(r, x, norm);
     for (int32_t d = first; d < rank; d++) count *= (size_t)dim[d];
     if (c && !clade_onnx_norm_fits(r, x, norm, c))
-        return clade_fail(CLADE_EUNSUPPORTED, "its %s has another shape than what is normalised",
+        return clade_fail(CLADE_EUNSUPPORTED, "its %s differs in shape from what is normalised",
                           k ? "bias" : "scale");
     float *to = clade_onnx_take(&r->file, count, sizeof *to);
     if (!to) return CLADE_ENOMEM;
@@ -130,7 +130,7 @@ clade_status clade_onnx_add_norm(clade_onnx_reader *r, const Onnx__Node *node, c
         return clade_fail(CLADE_EUNSUPPORTED, "groups of a flattened image");
     if (!first)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "over other dimensions than the channels or the whole image");
+                          "over dimensions other than the channels or the whole image");
     clade_layer layer = {.kind = norm->groups ? CLADE_LAYER_GROUP_NORM : CLADE_LAYER_LAYER_NORM,
                          .input_count = 1,
                          .input = {x->layer}};

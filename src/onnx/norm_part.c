@@ -295,7 +295,7 @@ static clade_status read_instance(clade_onnx_reader *r, const Onnx__Node *node, 
         for (size_t k = 0; !status && k < c[i]->count; k++)
             if (c[i]->f[k] != (i ? 0 : 1))
                 return clade_fail(CLADE_EUNSUPPORTED,
-                                  "of groups, with another scale than 1 or another bias than 0");
+                                  "of groups, with a scale other than 1 or a bias other than 0");
     }
     *y = *o->part[0];
     y->step = CLADE_ONNX_NORMAL;

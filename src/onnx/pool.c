@@ -94,7 +94,7 @@ static clade_status add_reduction(clade_onnx_reader *r, const Onnx__Node *node, 
     int64_t dim[4];
     bool max = !strcmp(node->op_type, "ReduceMax");
     if (clade_onnx_dims(r, input, dim) != 4 || taken[3] || !(taken[1] || taken[2]))
-        return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than height and width");
+        return clade_fail(CLADE_EUNSUPPORTED, "over dimensions other than height and width");
     *flat = (taken[1] || dim[1] == 1) && (taken[2] || dim[2] == 1);
     if (*flat)
         return add_global(r, node,
@@ -123,7 +123,7 @@ clade_status clade_onnx_read_reduce(clade_onnx_reader *r, const Onnx__Node *node
         reduced[axis[k]] = true;
     }
     if (count == 0 || reduced[0] || x.chw[0])
-        return clade_fail(CLADE_EUNSUPPORTED, "over other dimensions than height and width");
+        return clade_fail(CLADE_EUNSUPPORTED, "over dimensions other than height and width");
     bool taken[4] = {false}, nothing = true, flat = false;
     for (int32_t k = 0; k < x.rank; k++) {
         if (!reduced[k] || x.dim[k] == 1) continue;

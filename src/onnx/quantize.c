@@ -81,7 +81,7 @@ static clade_status read_scale(clade_onnx_reader *r, const Onnx__Node *node,
     if (!scale || !scale->real || scale->count != 1 || (zero && (zero->real || zero->count != 1)))
         return clade_fail(CLADE_EUNSUPPORTED, "of values without one scale and zero point");
     if (type != CLADE_ONNX_UINT8 && type != CLADE_ONNX_INT8)
-        return clade_fail(CLADE_EUNSUPPORTED, "to other integers than 8 bits");
+        return clade_fail(CLADE_EUNSUPPORTED, "to integers of other than 8 bits");
     const int64_t q = (zero ? zero->i[0] : 0) + (type == CLADE_ONNX_INT8 ? 128 : 0);
     if (!(scale->f[0] > 0) || !isfinite(scale->f[0]) || q < 0 || q > 255)
         return clade_fail(CLADE_EFORMAT, "its scale or zero point is out of range");
@@ -103,7 +103,7 @@ clade_status clade_onnx_read_quantize(clade_onnx_reader *r, const Onnx__Node *no
     if (status) return status;
     clade_quantization *rounded = &r->layer[x.layer].rounded;
     if (rounded->scale > 0 && !same(rounded, &q))
-        return clade_fail(CLADE_EUNSUPPORTED, "of a value that is rounded in another way too");
+        return clade_fail(CLADE_EUNSUPPORTED, "of a value that is also rounded in another way");
     *rounded = q;
     return clade_onnx_output(r, node, &x);
 }
@@ -115,6 +115,6 @@ clade_status clade_onnx_read_dequantize(clade_onnx_reader *r, const Onnx__Node *
     clade_status status = clade_onnx_input(r, node, 0, &x);
     if (!status) status = read_scale(r, node, &q);
     if (!status && !same(&r->layer[x.layer].rounded, &q))
-        status = clade_fail(CLADE_EUNSUPPORTED, "by another scale than QuantizeLinear's");
+        status = clade_fail(CLADE_EUNSUPPORTED, "by a scale other than QuantizeLinear's");
     return status ? status : clade_onnx_output(r, node, &x);
 }

@@ -160,7 +160,7 @@ clade_status clade_onnx_read_resize(clade_onnx_reader *r, const Onnx__Node *node
         if (factor[k] == 1) continue;
         int32_t at = x.order[k] - 1;
         if (at != 0 && at != 1)
-            return clade_fail(CLADE_EUNSUPPORTED, "of other dimensions than height and width");
+            return clade_fail(CLADE_EUNSUPPORTED, "of dimensions other than height and width");
         status = check_axis(&mode, x.dim[k], factor[k]);
         l->size[at] = (int32_t)factor[k];
         x.dim[k] *= factor[k];

@@ -120,7 +120,7 @@ static clade_status resolve(const clade_onnx_value *v, int64_t *to, int32_t rank
     }
     if (open >= 0 && total % known == 0) to[open] = total / known;
     if (open >= 0 ? total % known != 0 : known != total)
-        return clade_fail(CLADE_EFORMAT, "its shape has another number of elements");
+        return clade_fail(CLADE_EFORMAT, "its shape has a different number of elements");
     return CLADE_OK;
 }
 
@@ -205,7 +205,7 @@ clade_status clade_onnx_read_transpose(clade_onnx_reader *r, const Onnx__Node *n
     y = v;
     for (int32_t k = 0; k < count; k++) {
         if (perm[k] < 0 || perm[k] >= count || seen[perm[k]])
-            return clade_fail(CLADE_EFORMAT, "perm is no permutation");
+            return clade_fail(CLADE_EFORMAT, "perm is not a permutation");
         seen[perm[k]] = true;
         y.dim[k] = v.dim[perm[k]];
         y.order[k] = v.order[perm[k]];
@@ -278,7 +278,7 @@ clade_status clade_onnx_read_pad(clade_onnx_reader *r, const Onnx__Node *node)
         if (pad[k] == 0 && pad[k + x.rank] == 0) continue;
         int32_t at = x.order[k] - 1;
         if (at != 0 && at != 1)
-            return clade_fail(CLADE_EUNSUPPORTED, "of other dimensions than height and width");
+            return clade_fail(CLADE_EUNSUPPORTED, "of dimensions other than height and width");
         layer.as.pad2d.pad[at] = (int32_t)pad[k];
         layer.as.pad2d.pad[at + 2] = (int32_t)pad[k + x.rank];
         x.dim[k] += pad[k] + pad[k + x.rank];

@@ -15,7 +15,7 @@ static clade_status expect_channels(clade_onnx_reader *r, clade_onnx_value *x, i
     clade_status status = CLADE_OK;
     if (!are_channels(r, x, axis) && x->rank == 4) status = clade_onnx_image(r, x);
     if (!status && !are_channels(r, x, axis))
-        status = clade_fail(CLADE_EUNSUPPORTED, "along another dimension than the channels");
+        status = clade_fail(CLADE_EUNSUPPORTED, "along a dimension other than the channels");
     return status;
 }
 

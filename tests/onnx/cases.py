@@ -110,10 +110,10 @@ for zero in Tensor((), [100], UINT8), Tensor((), [-28], INT8):
 op("QuantizeLinear", 13, ("x", STEP), axis=(1, 0), after=[("DequantizeLinear", [STEP], {})])
 op("QuantizeLinear", 13, ("x", STEP, Tensor((), [0], UINT8)), after=[
     ("DequantizeLinear", [STEP, Tensor((), [0], UINT8)], {}), ("Relu", [], {})])
-op("QuantizeLinear", 13, ("x", STEP, Tensor((), [0], INT16)), refused="other integers than 8 bits")
+op("QuantizeLinear", 13, ("x", STEP, Tensor((), [0], INT16)), refused="to integers of other than 8 bits")
 op("QuantizeLinear", 13, ("x", real(4, low=0.5)), refused="without one scale")
-op("QuantizeLinear", 13, ("x", STEP), after=[("DequantizeLinear", [one(1 / 32)], {})], refused="by another scale")
-op("DequantizeLinear", 13, ("x", STEP), axis=(1,), refused="by another scale")
+op("QuantizeLinear", 13, ("x", STEP), after=[("DequantizeLinear", [one(1 / 32)], {})], refused="by a scale other")
+op("DequantizeLinear", 13, ("x", STEP), axis=(1,), refused="by a scale other")
 
 # --- two inputs ---
 for binary in "Add", "Sub", "Mul", "Div":
@@ -208,7 +208,7 @@ for target in whole(0, -1), whole(-1, 120), whole(2, 4 * 5 * 6):
 op("Reshape", 14, ("x", whole(2, -1)), after=DENSE, allowzero=(0, 1))
 op("Reshape", 14, ("x", whole(0, -1)), after=DENSE, allowzero=(Required(1),), refused="dimension 0 of its shape is 0")
 op("Reshape", 13, ("x", whole(0, 4, 30)), refused="the layout [n, c, h, w]")
-op("Reshape", 13, ("x", whole(0, 7, -1)), after=DENSE, refused="another number of elements")
+op("Reshape", 13, ("x", whole(0, 7, -1)), after=DENSE, refused="a different number of elements")
 NONE = ("Unsqueeze", [], {"axes": [2, 3]})
 op("Squeeze", 11, kind="pooled", axes=(Required([2, 3]), [-1, 2], Refused([1], "a size that is not 1")))
 op("Squeeze", [7, 13], kind="pooled")
@@ -217,7 +217,7 @@ op("Squeeze", 13, ("x", whole(1)), kind="pooled", refused="a size that is not 1"
 op("Unsqueeze", 11, kind="vector", axes=(Required([2, 3]), [-1, -2], Refused([2, 2], "out of range")))
 op("Unsqueeze", 13, ("x", whole(3, 2)), kind="vector")
 op("Transpose", 13, perm=(Required([0, 2, 3, 1]),), after=BACK)
-op("Transpose", 13, perm=(Required([0, 1, 2, 3]), Refused([0, 1, 1, 2], "no permutation"), Refused([1, 0, 2, 3], "the batch")))
+op("Transpose", 13, perm=(Required([0, 1, 2, 3]), Refused([0, 1, 1, 2], "not a permutation"), Refused([1, 0, 2, 3], "the batch")))
 op("Transpose", 7, refused="the batch")
 op("Gather", 11, ("x", one(2)), axis=(Required(1), -3, Refused(2, "than the channels")), after=[("Unsqueeze", [], {"axes": [1]})])
 op("Gather", 11, ("x", whole(-1)), axis=(Required(1),))

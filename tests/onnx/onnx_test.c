@@ -234,7 +234,7 @@ static void test_round_trip(void)
     /* another size than the file's: the dense layer behind a Flatten no longer fits */
     CHECK_FAILS(
         clade_network_read(FILE_NAME, &(clade_network_options){.height = 40, .width = 40}, &again),
-        CLADE_EINVAL, "another size than its file's");
+        CLADE_EINVAL, "a size other than its file's");
     clade_network_destroy(&network);
 }
 
@@ -487,14 +487,14 @@ static void test_structure(void)
     start(&w, 13); /* a cycle */
     hand_node(&w, "Add", "one", "a", "x", "y", NULL);
     hand_node(&w, "Relu", "two", "y", "a", NULL, NULL);
-    expect_error(&w, CLADE_EFORMAT, "takes 'y', which no node before it makes");
+    expect_error(&w, CLADE_EFORMAT, "takes 'y', which no node before it produces");
     start(&w, 13);
     hand_node(&w, "Relu", "one", "y", "x", NULL, NULL);
     hand_node(&w, "Relu", "two", "y", "x", NULL, NULL);
     expect_error(&w, CLADE_EFORMAT, "'y' is defined twice");
     start(&w, 13);
     hand_node(&w, "Relu", "one", "z", "x", NULL, NULL);
-    expect_error(&w, CLADE_EFORMAT, "no node makes the output 'y'");
+    expect_error(&w, CLADE_EFORMAT, "no node produces the output 'y'");
     start(&w, 13);
     expect_error(&w, CLADE_EFORMAT, "no graph with nodes");
     start(&w, 13);
@@ -525,7 +525,7 @@ static void test_tensors(void)
         clade_status status;
         const char *part;
     } lies[] = {
-        {3, 1, 20, CLADE_EFORMAT, "has 20 bytes, its shape says 24"},
+        {3, 1, 20, CLADE_EFORMAT, "has 20 bytes, but its shape says 24"},
         {INT64_MAX, 1, 24, CLADE_EFORMAT, "dimension"},
         {INT64_C(1) << 39, 1, 24, CLADE_EFORMAT, "its shape says"},
         {-3, 1, 24, CLADE_EFORMAT, "dimension 0 is -3"},
@@ -602,11 +602,11 @@ static void test_external(void)
         {"onnx_test.data", "18446744073709551615", CLADE_EFORMAT, "which has only 36"},
         {"onnx_test.data", "-4", CLADE_EFORMAT, "offset"},
         {"onnx_test.data", "4x", CLADE_EFORMAT, "offset"},
-        {"/etc/passwd", "0", CLADE_EFORMAT, "outside of the model's folder"},
+        {"/etc/passwd", "0", CLADE_EFORMAT, "outside the model's folder"},
         {"../onnx_test.none", "0", CLADE_EIO, "onnx_test.none"},
-        {"onnx_test_link", "0", CLADE_EFORMAT, "outside of the model's folder"},
-        {"..", "0", CLADE_EFORMAT, "outside of the model's folder"},
-        {".", "0", CLADE_EFORMAT, "outside of the model's folder"},
+        {"onnx_test_link", "0", CLADE_EFORMAT, "outside the model's folder"},
+        {"..", "0", CLADE_EFORMAT, "outside the model's folder"},
+        {".", "0", CLADE_EFORMAT, "outside the model's folder"},
         {"", "0", CLADE_EFORMAT, "not named"},
     };
     CHECK(symlink("/etc/passwd", "onnx_test_link") == 0);
