@@ -18,7 +18,7 @@ static clade_status read_pair(const clade_yaml *node, const char *key, clade_yam
     }
     if (pair[0] > pair[1])
         return clade_yaml_fail(node, CLADE_EINVAL,
-                               "%s: expected [low, high], found the higher first", key);
+                               "%s: expected [low, high], found the higher number first", key);
     return CLADE_OK;
 }
 
@@ -144,8 +144,7 @@ static clade_status read_policy_ops(const clade_yaml *augment, clade_augment *a)
     if (!node) return CLADE_OK;
     if (!clade_yaml_find(augment, "rand_augment") && !clade_yaml_find(augment, "trivial_augment"))
         return clade_yaml_fail(node, CLADE_EINVAL,
-                               "policy_ops: expected rand_augment or trivial_augment beside it, "
-                               "without which it does nothing");
+                               "policy_ops: has no effect without rand_augment or trivial_augment");
     for (int i = 0; i < CLADE_POLICY_OPS; i++) words[i] = clade_policy_op_name((clade_policy_op)i);
     if (clade_yaml_kind_of(node) != CLADE_YAML_LIST)
         return clade_yaml_as_word(node, "policy_ops", (const char *const[]){"all"}, 1, &op);
@@ -181,7 +180,7 @@ static clade_status read_augmix(const clade_yaml *augment, clade_augment *a)
     if (status || !map) return status;
     if (a->trivial || a->rand.steps > 0)
         return clade_yaml_fail(map, CLADE_EINVAL,
-                               "augmix: expected no rand_augment and no trivial_augment beside it");
+                               "augmix: cannot be combined with rand_augment or trivial_augment");
     int64_t severity = 3, width = 3, depth = -1;
     bool all = true;
     status = clade_yaml_get_int(map, "severity", 1, 10, &severity);
@@ -189,8 +188,7 @@ static clade_status read_augmix(const clade_yaml *augment, clade_augment *a)
     if (!status) status = clade_yaml_get_int(map, "chain_depth", -1, CLADE_CHAIN_STEPS, &depth);
     if (!status && depth == 0)
         status = clade_yaml_fail(clade_recipe_find(map, "chain_depth"), CLADE_EINVAL,
-                                 "chain_depth: expected 1 to %d, or -1 for one that is drawn, "
-                                 "found 0",
+                                 "chain_depth: expected 1 to %d, or -1 for a random depth, found 0",
                                  CLADE_CHAIN_STEPS);
     if (!status) status = get_alpha(map, &a->augmix.alpha);
     if (!status) status = clade_yaml_get_bool(map, "all_ops", &all);
@@ -211,7 +209,7 @@ static clade_status read_policy(const clade_yaml *augment, clade_augment *a)
     int64_t steps = 2, magnitude = 9;
     if (a->trivial)
         return clade_yaml_fail(map, CLADE_EINVAL,
-                               "rand_augment: expected no trivial_augment beside it");
+                               "rand_augment: cannot be combined with trivial_augment");
     status = clade_yaml_get_int(map, "num_ops", 1, 3, &steps);
     if (!status) status = clade_yaml_get_int(map, "magnitude", 0, 30, &magnitude);
     a->rand.steps = (int32_t)steps;
@@ -284,7 +282,7 @@ clade_status clade_recipe_read_augment(clade_recipe *recipe, const clade_yaml *a
     if (!status) status = clade_yaml_get_bool(augment, "alternating_flip", &a->alternating_flip);
     if (!status && a->alternating_flip && a->horizontal_flip)
         status = clade_yaml_fail(clade_recipe_find(augment, "alternating_flip"), CLADE_EINVAL,
-                                 "alternating_flip: expected no horizontal_flip beside it");
+                                 "alternating_flip: cannot be combined with horizontal_flip");
     if (!status) status = clade_yaml_get_int(augment, "pad_crop", 0, pixels_max, &pad);
     if (!status) status = clade_yaml_get_int(augment, "cutout", 0, pixels_max, &cutout);
     a->pad_crop = (int32_t)pad;

@@ -188,7 +188,7 @@ static clade_status find_first(const clade_graph *source, const section *s, bool
     if (s->from) status = find_layer(source, s->from_node, "unfreeze.from", s->from, false, &from);
     if (!status && from >= *first)
         status = clade_yaml_fail(s->from_node, CLADE_EINVAL,
-                                 "unfreeze: nothing more is trained from there on");
+                                 "unfreeze: no further layers to train from there on");
     *first = from;
     return status;
 }
@@ -251,8 +251,8 @@ static clade_status read_preprocessing(clade_recipe *recipe, const section *s)
         if (status) return status;
         if (said && word != FROM_INPUT)
             return clade_yaml_fail(node, CLADE_EINVAL,
-                                   "preprocessing: the section input says rescale, mean or std as "
-                                   "well; expected one of them");
+                                   "preprocessing: the section input also sets rescale, mean or "
+                                   "std; expected only one");
     }
     if (word == FROM_FILE && recipe->preprocessing.channels != 3) word = FROM_INPUT;
     const char *name = word == FROM_FILE && s->name
@@ -320,25 +320,24 @@ static clade_status check(const clade_recipe *recipe, const section *s)
     const clade_yaml *node = recipe->backbone;
     if (s->name && s->file)
         return clade_yaml_fail(node, CLADE_EINVAL,
-                               "backbone: has a name and a file; expected one of them (the weights "
-                               "of a named one go under 'weights')");
+                               "backbone: has both 'name' and 'file'; expected only one (the "
+                               "weights of a named backbone go under 'weights')");
     if (s->file && s->weights)
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "backbone: 'weights' belong to a backbone with a name; a file "
-                               "brings its own");
+        return clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "backbone: 'weights' requires 'name'; a file contains its own weights");
     if (s->file && s->top)
-        return clade_yaml_fail(node, CLADE_EINVAL,
-                               "backbone: 'include_top' belongs to a backbone with a name");
+        return clade_yaml_fail(node, CLADE_EINVAL, "backbone: 'include_top' requires 'name'");
     const char *named = s->stochastic_depth > 0 ? "stochastic_depth"
                         : s->layer_decay < 1    ? "layer_decay"
                                                 : NULL;
     if (!s->name && named)
         return clade_yaml_fail(clade_yaml_find(node, named), CLADE_EINVAL,
-                               "backbone: '%s' belongs to a backbone with a name", named);
+                               "backbone: '%s' requires 'name'", named);
     if (recipe->saved && s->file && !s->layers)
         return clade_yaml_fail(clade_yaml_find(node, "file"), CLADE_EINVAL,
-                               "backbone: file: '%s' lies outside of the model; expected the key "
-                               "'layers', as a saved model holds all of its layers itself",
+                               "backbone: file: '%s' is outside the model; expected the key "
+                               "'layers', as a saved model contains all of its layers",
                                clade_yaml_quote(s->file).text);
     if (!s->name && !s->file && !s->layers)
         return clade_yaml_fail(node, CLADE_EINVAL, "backbone: the key 'name' or 'file' is missing");
@@ -349,7 +348,7 @@ static clade_status check(const clade_recipe *recipe, const section *s)
                                              clade_recipe_count_words(names), &word);
     if (status || is_random(s) || recipe->preprocessing.channels == 3) return status;
     return clade_yaml_fail(clade_yaml_find(node, "weights"), CLADE_EINVAL,
-                           "weights: those of %s take 3 channels, the section input says %d",
+                           "weights: those of %s take 3 channels, but the section input says %d",
                            s->name, recipe->preprocessing.channels);
 }
 
@@ -477,8 +476,8 @@ clade_status clade_recipe_load(const clade_recipe *recipe, clade_model *model)
             s.name ? s.name : "the backbone");
     if (s.weights && is_pretrained(s.weights))
         return clade_yaml_fail(clade_yaml_find(recipe->backbone, "weights"), CLADE_EINVAL,
-                               "backbone: weights: no pretrained weights of %s are at hand; `clade "
-                               "weights fetch %s` gets them",
+                               "backbone: weights: this machine has no pretrained weights of %s; "
+                               "`clade weights fetch %s` downloads them",
                                s.name, s.name);
     if (s.file) status = clade_recipe_load_file(recipe, s.file, model);
     if (!s.file && !is_random(&s)) status = load_named(recipe, &s, model);

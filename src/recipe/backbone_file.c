@@ -18,10 +18,10 @@ clade_status clade_recipe_spell_out(clade_recipe *recipe, clade_yaml *backbone, 
     int32_t dim[3];
     clade_graph_shape(graph, 0, dim);
     if (dim[0] != p->height || dim[1] != p->width || dim[2] != p->channels)
-        status = clade_yaml_fail(node, CLADE_EINVAL,
-                                 "backbone: %s takes images of %d×%d×%d, the section input says "
-                                 "%d×%d×%d",
-                                 file, dim[0], dim[1], dim[2], p->height, p->width, p->channels);
+        status = clade_yaml_fail(
+            node, CLADE_EINVAL,
+            "backbone: %s takes images of %d×%d×%d, but the section input says %d×%d×%d", file,
+            dim[0], dim[1], dim[2], p->height, p->width, p->channels);
     clade_yaml *list = status ? NULL : clade_yaml_create(CLADE_YAML_LIST);
     if (!status && !list) status = clade_fail(CLADE_ENOMEM, "out of memory for a recipe");
     if (!status) status = clade_recipe_write_layers(graph, list);

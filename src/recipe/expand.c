@@ -40,7 +40,8 @@ static clade_status copy_node(const clade_yaml *node, const scope *s, clade_yaml
 {
     size_t count = count_nodes(node);
     if (count > *s->left)
-        return clade_yaml_fail(node, CLADE_EINVAL, "repeats and variables make more than %d values",
+        return clade_yaml_fail(node, CLADE_EINVAL,
+                               "repeats and variables expand to more than %d values",
                                clade_yaml_max_nodes);
     *s->left -= count;
     return clade_yaml_copy(node, out);
@@ -67,7 +68,7 @@ static clade_status fail_unknown(const clade_yaml *node, const scope *s, const c
             names[count++] = clade_yaml_key(s->map, i);
     const char *nearest = clade_yaml_nearest(name, names, count);
     return clade_yaml_fail(node, CLADE_EINVAL,
-                           "unknown variable '$%s'%s%s%s; variables are made under 'vars'",
+                           "unknown variable '$%s'%s%s%s; variables are defined under 'vars'",
                            clade_yaml_quote(name).text, nearest ? "; did you mean '$" : "",
                            nearest ? nearest : "", nearest ? "'?" : "");
 }

@@ -36,7 +36,7 @@ static clade_status read_interpolation(const clade_recipe *recipe, const clade_y
     if (!status) status = clade_yaml_get_bool(input, "antialias", &antialias);
     if (!status && antialias && interpolation == CLADE_NEAREST)
         status = clade_yaml_fail(clade_recipe_find(input, "antialias"), CLADE_EINVAL,
-                                 "antialias: expected interpolation: bilinear beside it");
+                                 "antialias: requires interpolation: bilinear");
     *out = antialias ? CLADE_BILINEAR_ANTIALIAS : (clade_interpolation)interpolation;
     return status;
 }

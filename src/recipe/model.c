@@ -31,11 +31,11 @@ static clade_status check_task(const clade_recipe *recipe, const clade_graph *gr
     if (task != CLADE_TASK_REGRESSION) return CLADE_OK;
     const bool sums = !strcmp(activation, "softmax") || !strcmp(activation, "log_softmax");
     if (!sums && (t->raw_targets || strcmp(activation, "sigmoid") != 0)) return CLADE_OK;
-    return clade_yaml_fail(
-        node, CLADE_EINVAL,
-        "%s: %s cannot give every number; data.task: regression expects no activation in the last "
-        "layer, dense: {units: classes}%s",
-        last->name, activation, sums ? "" : ", or train.normalize_targets: false");
+    return clade_yaml_fail(node, CLADE_EINVAL,
+                           "%s: %s cannot output every number; data.task: regression expects no "
+                           "activation in the last layer, dense: {units: classes}%s",
+                           last->name, activation,
+                           sums ? "" : ", or train.normalize_targets: false");
 }
 
 /* Checks that the outputs fit the loss and the classes. */
@@ -48,7 +48,8 @@ static clade_status check_outputs(const clade_recipe *recipe, const clade_graph 
     if (clade_graph_shape(graph, number, dim) != 1)
         return clade_yaml_fail(
             node, CLADE_EINVAL,
-            "%s: the last layer gives an image; expected a vector, as from dense", last->name);
+            "%s: the last layer outputs an image; expected a vector, such as that of dense",
+            last->name);
     const clade_task task = recipe->data.task;
     const bool several = task == CLADE_TASK_MULTI_LABEL;
     clade_status status = check_task(recipe, graph, node);

@@ -286,7 +286,7 @@ clade_status clade_modelfile_choose(const char *path, char **out)
         if (status) return status;
     }
     return clade_fail(CLADE_EIO,
-                      "%s: no run folder: there is no best.safetensors or last.safetensors", path);
+                      "%s: not a run folder: it has no best.safetensors or last.safetensors", path);
 }
 
 static clade_status understand(clade_modelfile *out)
@@ -357,7 +357,7 @@ clade_status clade_modelfile_weight(const clade_modelfile *file, const char *nam
         return clade_fail(CLADE_EFORMAT, "%s: '%s' is missing, expected %s", file->path, name,
                           expected);
     if (!same_shape(stored, shape))
-        return clade_fail(CLADE_EFORMAT, "%s: '%s' has another shape than the recipe's %s",
+        return clade_fail(CLADE_EFORMAT, "%s: '%s' differs in shape from the recipe's %s",
                           file->path, name, expected);
     size_t count = clade_tensor_count(shape);
     float *values = malloc(count * sizeof *values);

@@ -83,8 +83,8 @@ static clade_status read_ours(const char *path, const clade_network_options *opt
     clade_graph_shape((*out)->graph, 0, dim);
     if (options->preprocessing || options->interpolation || options->class_count) {
         clade_network_destroy(out);
-        return clade_fail(CLADE_EINVAL, "%s: a model of Clade's has its classes and preprocessing",
-                          path);
+        return clade_fail(CLADE_EINVAL,
+                          "%s: a Clade model already has its classes and preprocessing", path);
     }
     if ((options->height && options->height != dim[0]) ||
         (options->width && options->width != dim[1])) {
@@ -108,10 +108,10 @@ static clade_status amend(clade_network *network, const clade_network_options *o
     int32_t dim[3];
     if (options->interpolation && !options->preprocessing && !network->has_preprocessing)
         return clade_fail(CLADE_EINVAL, "the file does not say how pixels become the net's input: "
-                                        "an interpolation needs a preprocessing");
+                                        "interpolation requires preprocessing");
     if (options->preprocessing) {
         if (clade_graph_shape(network->graph, 0, dim) != 3)
-            return clade_fail(CLADE_EINVAL, "preprocessing: the net takes no images");
+            return clade_fail(CLADE_EINVAL, "preprocessing: the net does not take images");
         p = (clade_preprocessing){.height = dim[0],
                                   .width = dim[1],
                                   .channels = dim[2],
@@ -178,7 +178,7 @@ static clade_status make_classes(const clade_network *network, clade_class_names
     }
     if (clade_graph_shape(network->graph, clade_graph_layers(network->graph) - 1, dim) != 1)
         return clade_fail(CLADE_EINVAL,
-                          "the net gives an image; a model needs a vector of classes");
+                          "the net outputs an image; a model needs a vector of classes");
     int32_t count = dim[0] == 1 ? 2 : dim[0];
     *out = (clade_class_names){.name = calloc((size_t)count, sizeof *out->name), .count = count};
     bool good = out->name != NULL;

@@ -87,8 +87,8 @@ clade_status clade_recipe_check_parameter_names(const clade_recipe *recipe,
                                                                           : clade_yaml_text(node);
             if (!is_there(graph, word))
                 return clade_yaml_fail(node, CLADE_EINVAL,
-                                       "%s: expected a part of a parameter's name, as 'conv/' or "
-                                       "'bias'; none contains '%s'",
+                                       "%s: expected part of a parameter's name, such as 'conv/' "
+                                       "or 'bias'; none contains '%s'",
                                        keys[k], clade_yaml_quote(word).text);
         }
     }

@@ -283,16 +283,16 @@ static clade_status fail_unknown(const char *name)
     char list[512] = "";
     for (const char *const *backbone = clade_backbone_names(); *backbone; backbone++)
         if (!strcmp(*backbone, name))
-            return clade_fail(CLADE_EIO,
-                              "%s: a backbone, not a recipe: `clade train --data DIR --model %s`",
-                              name, name);
+            return clade_fail(
+                CLADE_EIO, "%s: a backbone, not a recipe; use `clade train --data DIR --model %s`",
+                name, name);
     const char *const *names = clade_recipe_names();
     size_t count = clade_recipe_count_words(names), n = 0;
     for (size_t i = 0; i < count && n < sizeof list; i++)
         n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", names[i]);
     const char *nearest = clade_yaml_nearest(name, names, count);
     return clade_fail(
-        CLADE_EIO, "%s: no such file, and no recipe of that name%s%s%s; there are: %s", name,
+        CLADE_EIO, "%s: no such file, and no recipe of that name%s%s%s; the recipes are: %s", name,
         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "", list);
 }
 

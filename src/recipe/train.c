@@ -121,14 +121,14 @@ static clade_status read_optimizer(clade_recipe *recipe, const clade_yaml *node)
     if (!status) status = clade_recipe_read_parameter_names(recipe, options);
     if (!status) status = clade_yaml_get_bool(options, "nesterov", &o->nesterov);
     if (!status && o->nesterov && o->momentum == 0)
-        status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: expected a momentum beside it");
+        status = clade_yaml_fail(options, CLADE_EINVAL, "nesterov: requires momentum");
     size_t velocity = CLADE_VELOCITY_STEPS;
     if (!status)
         status = clade_yaml_get_word(options, "velocity", clade_recipe_velocities,
                                      clade_recipe_count_words(clade_recipe_velocities), &velocity);
     o->velocity = (clade_velocity)velocity;
     if (!status && o->velocity && o->momentum == 0)
-        status = clade_yaml_fail(options, CLADE_EINVAL, "velocity: expected a momentum beside it");
+        status = clade_yaml_fail(options, CLADE_EINVAL, "velocity: requires momentum");
     return status;
 }
 
@@ -154,7 +154,7 @@ static clade_status read_schedule(clade_lr_schedule *s, const clade_yaml *node)
     s->kind = (clade_lr_schedule_kind)kind;
     if (status || !options) return status;
     if (kind == CLADE_SCHEDULE_ONE_CYCLE && clade_recipe_find(options, "max_lr"))
-        return clade_yaml_fail(options, CLADE_EINVAL, "max_lr: expected as the optimizer's lr");
+        return clade_yaml_fail(options, CLADE_EINVAL, "max_lr: expected it as the optimizer's lr");
     status = clade_recipe_check_keys(options, clade_recipe_schedules[kind], keys[kind]);
     if (!status) status = get_float(options, "factor", CLADE_YAML_POSITIVE, &s->factor);
     if (!status) status = get_float(options, "minimum", CLADE_YAML_NOT_NEGATIVE, &s->minimum);
@@ -194,8 +194,7 @@ static clade_status read_loss_numbers(clade_training *t, const char *word,
     if (!status) status = clade_yaml_get_bool(options, "apply_class_balancing", &balancing);
     if (!status && binary && n->alpha > 0 && !balancing)
         status = clade_yaml_fail(clade_recipe_find(options, "alpha"), CLADE_EINVAL,
-                                 "alpha: expected apply_class_balancing: true beside it, without "
-                                 "which it does nothing");
+                                 "alpha: has no effect without apply_class_balancing: true");
     if (balancing && n->alpha == 0) n->alpha = 0.25f;
     return status;
 }
@@ -268,8 +267,8 @@ static clade_status read_early_stopping(clade_training *t, clade_task task, cons
         if (!status) status = clade_yaml_get_bool(node, "restore_best_weights", &restore);
         if (!status && !restore)
             status = clade_yaml_fail(clade_yaml_find(node, "restore_best_weights"), CLADE_EINVAL,
-                                     "restore_best_weights: expected true, as a run keeps the best "
-                                     "weights in any case, and the last ones beside them");
+                                     "restore_best_weights: expected true: a run always keeps the "
+                                     "best weights, besides the last");
     }
     if (!status) status = clade_yaml_as_int(epochs, "early_stopping", 0, INT32_MAX, &patience);
     t->early_stopping = (int32_t)patience;
@@ -310,7 +309,7 @@ static clade_status read_swa(clade_recipe *recipe, const clade_yaml *node)
     if (!status) status = clade_yaml_require(node, "epoch", &epoch);
     if (!status) status = get_int(node, "epoch", 1, &t->swa);
     if (!status && t->ema > 0)
-        status = clade_yaml_fail(node, CLADE_EINVAL, "swa: expected without ema");
+        status = clade_yaml_fail(node, CLADE_EINVAL, "swa: cannot be combined with ema");
     if (!status && recipe->transfer.unfreeze > t->swa)
         status =
             clade_yaml_fail(epoch, CLADE_EINVAL,
@@ -332,7 +331,8 @@ static clade_status check_task(const clade_training *t, clade_task task, const c
                                                           : NULL;
     if (!key) return CLADE_OK;
     return clade_yaml_fail(clade_recipe_find(train, key), CLADE_EINVAL,
-                           "%s: expected without data.task: %s", key, clade_task_words()[task]);
+                           "%s: cannot be combined with data.task: %s", key,
+                           clade_task_words()[task]);
 }
 
 int32_t clade_training_shard(const clade_training *t)
@@ -354,8 +354,7 @@ clade_status clade_recipe_read_training(clade_recipe *recipe, const clade_yaml *
     if (!status && clade_recipe_find(train, "lr"))
         status = clade_yaml_fail(
             clade_recipe_find(train, "lr"), CLADE_EINVAL,
-            "lr: expected below the optimizer's name, as in 'optimizer: {adam: {lr: "
-            "0.001}}'");
+            "lr: expected under the optimizer's name, as in 'optimizer: {adam: {lr: 0.001}}'");
     if (!status) status = read_loss(t, train);
     if (!status) status = read_optimizer(recipe, clade_recipe_find(train, "optimizer"));
     if (!status) status = read_schedule(&t->schedule, clade_recipe_find(train, "schedule"));

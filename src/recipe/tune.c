@@ -71,7 +71,7 @@ static clade_status read_choices(const clade_yaml *list, clade_tuning *tuning, c
         status = flow_text(item, &texts[i]);
         for (size_t k = 0; k < i && !status; k++)
             if (!strcmp(texts[k], texts[i]))
-                status = clade_yaml_fail(item, CLADE_EINVAL, "choice: '%s' is there twice",
+                status = clade_yaml_fail(item, CLADE_EINVAL, "choice: '%s' appears twice",
                                          clade_yaml_quote(texts[i]).text);
     }
     return status;
@@ -111,7 +111,7 @@ static clade_status read_when(const clade_yaml *when, clade_tuning *tuning, clad
     while (parent < own && strcmp(tuning->parameter[parent].name, clade_yaml_key(when, 0)))
         parent++;
     if (parent == own)
-        return clade_yaml_fail(when, CLADE_EINVAL, "when: nothing above is called '%s'",
+        return clade_yaml_fail(when, CLADE_EINVAL, "when: nothing above is named '%s'",
                                clade_yaml_quote(clade_yaml_key(when, 0)).text);
     const clade_yaml *values = clade_yaml_item(when, 0);
     bool list = clade_yaml_kind_of(values) == CLADE_YAML_LIST;

@@ -82,7 +82,8 @@ clade_status clade_recipe_check_tunables(const clade_recipe *recipe)
         if (good) continue;
         if (strlen(clade_error()) == 0) return CLADE_EINVAL;
         return clade_yaml_fail(clade_yaml_item(tuning->node, i), CLADE_EINVAL,
-                               "tune: no value of '%s' makes a recipe: %s", p->name, clade_error());
+                               "tune: no value of '%s' gives a valid recipe: %s", p->name,
+                               clade_error());
     }
     return CLADE_OK;
 }

@@ -182,7 +182,7 @@ def main(clade):
         run(*start, "--set", "model.2.dense.units=2", says="any of which an image may show")
         run(*start, "--set", "data.task=classification", says="expects one sigmoid output")
         run(*start, "--set", "data.task=several", says="task: expected")
-        run(*start, "--set", "train.top_k=2", says="top_k: expected without")
+        run(*start, "--set", "train.top_k=2", says="top_k: cannot be combined with")
         run(*start, "--set", "train.early_stopping={patience: 2, monitor: val_accuracy}", says="val_map")
         run("train", recipe, "--data", images, "--out", folder / "none", says="expected labels: FILE")
     return finish()

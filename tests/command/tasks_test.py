@@ -139,11 +139,11 @@ def check_numbers(run, folder, images, table):
     # what does not fit is one line
     start = ["train", recipe, *data, "--out", folder / "none"]
     head = ["--set", "model.1.dense.activation=softmax"]
-    run(*start, *head, says="softmax cannot give every number; data.task: regression expects no activation")
+    run(*start, *head, says="softmax cannot output every number; data.task: regression expects no activation")
     run(*start, *head, "--set", "train.loss=categorical_crossentropy", says="is not for data.task: regression, expected mse, mae")
     run(*start, "--set", "model.1.dense.activation=sigmoid", says="normalize_targets: false")
     run(*start, "--set", "model.1.dense.units=3", says="3 outputs, but the data has 2 targets")
-    run(*start, "--set", "train.class_weight=balanced", says="class_weight: expected without data.task: regression")
+    run(*start, "--set", "train.class_weight=balanced", says="class_weight: cannot be combined with data.task: regression")
     run(*start, "--set", "train.early_stopping={patience: 2, monitor: val_accuracy}", says="val_loss")
     run(*start, "--precision", "mixed_float16", "--set", "input.rescale=1000", "--math", "exact",
         says="float16 ends at 65504: mixed_bfloat16 or smaller inputs (input.rescale) may help")
@@ -233,7 +233,7 @@ def check_focal(run, folder, images):
     one = ["--set", "model.1.dense={units: 1, activation: sigmoid}"]
     run(*start, folder / "binary", *one, "--set", "train.loss={binary_focal_crossentropy: {alpha: 0.3, apply_class_balancing: true}}")
     run(*start, folder / "none", *one, "--set", "train.loss={binary_focal_crossentropy: {alpha: 0.3}}",
-        says="alpha: expected apply_class_balancing: true")
+        says="alpha: has no effect without apply_class_balancing: true")
     run(*start, folder / "none", *one, "--set", "train.loss={binary_focal_crossentropy: {gamma: -1}}", says="gamma")
 
 

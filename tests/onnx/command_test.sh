@@ -41,7 +41,7 @@ cp "$bare" "$dir/bare.onnx"
 printf '\357\273\277cat\ndog\r\nbird\n' >"$dir/classes.txt"
 expect 1 'does not say how pixels become' "$clade" import "$dir/bare.onnx" --out "$dir/bare.safetensors"
 expect 1 'expected imagenet, tf, caffe, unit or none' "$clade" import "$dir/bare.onnx" --preprocessing imagnet
-expect 1 'an interpolation needs a preprocessing' "$clade" import "$dir/bare.onnx" --interpolation nearest
+expect 1 'interpolation requires preprocessing' "$clade" import "$dir/bare.onnx" --interpolation nearest
 expect 1 'expected nearest or bilinear' "$clade" import "$dir/bare.onnx" --preprocessing tf --interpolation cubic
 expect 0 'scale 0.01712475.*, shift -2.1179' "$clade" import "$dir/bare.onnx" --preprocessing imagenet
 expect 0 'bilinear; value' "$clade" import "$dir/bare.onnx" --preprocessing unit --interpolation bilinear \
@@ -70,7 +70,7 @@ expect 2 'expected HEIGHT or HEIGHTxWIDTH' "$clade" import "$dir/net.onnx" --siz
 expect 2 'expected FILE.safetensors' "$clade" import "$dir/net.onnx" --out "$dir/again.onnx"
 expect 1 'no/such.safetensors: cannot write' "$clade" import "$dir/net.onnx" --out "$dir/no/such.safetensors"
 expect 1 'cut.onnx: not an ONNX file, or damaged' "$clade" export "$dir/cut.onnx" --out "$dir/again.onnx"
-expect 1 'no run folder' "$clade" export "$dir/folder" --out "$dir/again.onnx"
+expect 1 'not a run folder' "$clade" export "$dir/folder" --out "$dir/again.onnx"
 expect 1 'folder: cannot write: it is a folder' "$clade" export "$dir/net.onnx" --out "$dir/folder"
 expect 2 'out is missing' "$clade" export "$dir/net.onnx"
 expect 2 'fits --format onnx' "$clade" export "$dir/net.onnx" --out "$dir/net.safetensors"

@@ -386,7 +386,7 @@ static void test_classifier(const world *w)
     if (version) version[strlen("\"clade_format\":\"")] = '9';
     CHECK_OK(clade_file_write(file, bytes, size));
     CHECK_FAILS(clade_classifier_open(file, w->device, &bad), CLADE_EUNSUPPORTED, "newer version");
-    CHECK_FAILS(clade_classifier_open(w->images, w->device, &bad), CLADE_EIO, "no run folder");
+    CHECK_FAILS(clade_classifier_open(w->images, w->device, &bad), CLADE_EIO, "not a run folder");
     free(bytes);
     clade_classifier_destroy(&a);
     clade_classifier_destroy(&b);

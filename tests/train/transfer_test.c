@@ -369,7 +369,7 @@ static void test_hostile_model(const world *w)
     CHECK_OK(clade_safetensors_write(hostile, NULL, 0, pairs, 3));
     static const char message[] = "hostile.safetensors:3: backbone: file: ";
     CHECK_FAILS(clade_classifier_open(hostile, w->device, &classifier), CLADE_EINVAL, message);
-    CHECK(strstr(clade_error(), "lies outside of the model"));
+    CHECK(strstr(clade_error(), "is outside the model"));
     CHECK_FAILS(clade_network_read(hostile, NULL, &network), CLADE_EINVAL, message);
     free(base);
     free(hostile);
@@ -385,16 +385,16 @@ static void test_mistakes(const world *w)
         {RECIPE("freeze: until features.12.squeese"), "did you mean 'features.12.squeeze'?"},
         {RECIPE("freeze: some"), "expected all, none or 'until LAYER'"},
         {RECIPE("unfreeze: {epoch: 1}"), "tiny.yaml:3: epoch"},
-        {RECIPE("pooling: avg, freeze: none, unfreeze: {epoch: 2}"), "nothing more is trained"},
+        {RECIPE("pooling: avg, freeze: none, unfreeze: {epoch: 2}"), "no further layers to train"},
         {RECIPE("output: nowhere"), "output: the backbone has no layer"},
         {RECIPE("wieghts: x"), "did you mean 'weights'?"},
-        {RECIPE("file: x.onnx"), "has a name and a file"},
-        {RECIPE("preprocessing: imagenet"), "the section input says rescale"},
+        {RECIPE("file: x.onnx"), "has both 'name' and 'file'"},
+        {RECIPE("preprocessing: imagenet"), "the section input also sets rescale"},
         {RECIPE("lr_scale: 0"), "lr_scale"},
         {RECIPE("layer_decay: 1.5"), "tiny.yaml:3: layer_decay: expected a number from 0 to 1"},
         {"input: {size: 32, channels: 1}\nbackbone: {name: vgg16, weights: x.safetensors}\n"
          "model: [flatten]\n",
-         "take 3 channels, the section input says 1"},
+         "take 3 channels, but the section input says 1"},
         {"input: {size: 8}\nbackbone: resnet19\nmodel: [flatten]\n", "did you mean 'resnet18'?"},
         {"input: {size: 8}\nbackbone: {name: resnet18, weights: x.h5}\nmodel: [flatten]\n",
          "Keras' weights are not read for this network"},

@@ -227,7 +227,7 @@ def bad_input(bench):
             ("two kinds", "lr: {range: [0, 1], int: [0, 1]}", "expected one of"),
             ("half", "blocks: {int: [0.5, 1]}", "whole numbers"),
             ("no choices", "kernel: {choice: []}", "expected values"),
-            ("wrong when", "kernel: {choice: [3], when: {nix: 1}}", "nothing above is called 'nix'"),
+            ("wrong when", "kernel: {choice: [3], when: {nix: 1}}", "nothing above is named 'nix'"),
     ]:
         fails(bench, what, expected, bench.recipe("bad", RECIPE.split("tune:")[0] + "tune:\n  " + entry + "\n"), "bad")
     fails(bench, "no device", "device 'nosuch' is not here", small, "bad", "--device", "nosuch")
