@@ -54,7 +54,7 @@ static bool count_bytes(unpacker *u, size_t got)
 static clade_status fail_excess(void)
 {
     return clade_fail(CLADE_EUNSUPPORTED,
-                      "unpacks to over %d MB more than %d times its size, which is the limit",
+                      "unpacks to more than the limit, %d MB above %d times its size",
                       most_excess >> 20, fair_ratio);
 }
 
@@ -159,7 +159,7 @@ static clade_status add_nameless(clade_source *source)
     clade_status status = clade_source_add(source, name, &entry);
     if (status) return status;
     entry->damaged = true;
-    return clade_entry_reject(entry, "its name is in no encoding that can be read");
+    return clade_entry_reject(entry, "its name is in an unknown encoding");
 }
 
 /* Reads an entry; *kept counts the memory of all entries. */
@@ -169,10 +169,9 @@ static clade_status read_entry(clade_source *source, unpacker *u, struct archive
     const char *name = name_of(item);
     if (!name) return add_nameless(source);
     if (archive_entry_is_encrypted(item))
-        return clade_fail(
-            CLADE_EUNSUPPORTED,
-            "%s: %s is encrypted: unpack the archive into a folder, with its password",
-            source->path, name);
+        return clade_fail(CLADE_EUNSUPPORTED,
+                          "%s: %s is encrypted: unpack the archive into a folder with its password",
+                          source->path, name);
     clade_entry *entry;
     clade_status status = clade_source_add(source, name, &entry);
     if (status || !entry) return status;

@@ -154,8 +154,9 @@ static clade_status note_cut(clade_dataset *dataset, clade_entry *const *files,
     for (size_t i = 0; i < batches && complete && !status; i++) {
         if (records[i] >= whole[i]) continue;
         char reason[96];
-        snprintf(reason, sizeof reason, "%zu images, and %zu as published: it may have been cut",
-                 records[i], whole[i]);
+        snprintf(reason, sizeof reason,
+                 "%zu images, but %zu as published: it may have been cut short", records[i],
+                 whole[i]);
         status = clade_dataset_skip(dataset, files[i]->name, reason);
     }
     return status;

@@ -266,7 +266,8 @@ static clade_status read_record(const clade_dataset *dataset, clade_decoder *dec
 
 static clade_status fail_changed(const clade_image *image)
 {
-    return clade_fail(CLADE_EIO, "%s: its content is not what was read before", image->name);
+    return clade_fail(CLADE_EIO, "%s: its content has changed since it was first read",
+                      image->name);
 }
 
 /* Checks that the bytes of an image are those that were read before. */
@@ -312,9 +313,9 @@ clade_status clade_dataset_expect(const clade_dataset *dataset, clade_split spli
             now == before)
             continue;
         if (at < in->count && in->items[at].listed == i) return fail_changed(&in->items[at]);
-        return clade_fail(
-            CLADE_EIO, "an image of the %s split that is damaged now is not what was read before",
-            clade_split_word(split));
+        return clade_fail(CLADE_EIO,
+                          "a damaged image of the %s split has changed since it was first read",
+                          clade_split_word(split));
     }
     return CLADE_OK;
 }

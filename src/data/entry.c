@@ -107,7 +107,7 @@ clade_status clade_source_add(clade_source *source, const char *name, clade_entr
     if (outside) {
         entry->place = 0; /* it does not replace another */
         entry->damaged = true;
-        return clade_entry_reject(entry, "its name leads out of the archive");
+        return clade_entry_reject(entry, "its name leads outside the archive");
     }
     *out = entry;
     return CLADE_OK;
@@ -126,7 +126,7 @@ clade_status clade_entry_classify(clade_entry *entry, const uint8_t *head, size_
         char text[256];
         entry->damaged = clade_image_named(clade_base_name(entry->name));
         snprintf(text, sizeof text, "%s%s", reason,
-                 clade_named_list(entry->name) ? "; a list of labels goes to --labels" : "");
+                 clade_named_list(entry->name) ? "; pass a list of labels with --labels" : "");
         return clade_entry_reject(entry, text);
     }
     return CLADE_OK;

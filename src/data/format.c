@@ -56,7 +56,7 @@ static const image_format formats[CLADE_IMAGE_KINDS] = {
     [CLADE_IMAGE_WEBP] = {WEBP_READER, "a WebP: this build reads " FORMATS, {".webp"}},
     [CLADE_IMAGE_HEIF] = {HEIF_READER,
                           "a HEIC or AVIF: this build reads " FORMATS
-                          "; build it with libheif (libheif-dev) for these, too",
+                          "; build it with libheif (libheif-dev) to read these, too",
                           {".heic", ".heif", ".hif", ".avif"}},
 };
 
@@ -98,7 +98,7 @@ static clade_image_kind kind_of(const uint8_t *head, size_t size)
     return is_heif(head, size) ? CLADE_IMAGE_HEIF : CLADE_IMAGE_OTHER;
 }
 
-const char clade_archive_refusal[] = "an archive: unpack it, or give it alone";
+const char clade_archive_refusal[] = "an archive: unpack it, or pass it by itself";
 
 /* Describes files that are often found in place of images. */
 static const char *refusal_of(const uint8_t *head, size_t size)
@@ -117,7 +117,7 @@ static const char *refusal_of(const uint8_t *head, size_t size)
         has(head, size, 0, "<html", 5))
         return "a web page, not an image";
     if (has(head, size, 0, "version https://git-lfs", 23))
-        return "no image yet: `git lfs pull` fetches it";
+        return "a Git LFS pointer: `git lfs pull` downloads the image";
     return formats[CLADE_IMAGE_OTHER].refusal;
 }
 

@@ -165,8 +165,7 @@ static clade_status read_rows(const heif_file *f, const struct heif_image *image
         shifts[c] = heif_image_get_bits_per_pixel_range(image, channels[c]) - 8;
         if (!planes[c] || shifts[c] < 0 || heif_image_get_width(image, channels[c]) != f->width ||
             heif_image_get_height(image, channels[c]) != f->height)
-            return clade_fail(CLADE_EFORMAT, "%s: its pixels are not as its header says",
-                              name_of(f));
+            return clade_fail(CLADE_EFORMAT, "%s: its pixels do not match its header", name_of(f));
     }
     while (rows->y < f->height) {
         uint8_t *out = clade_rows_next(rows);

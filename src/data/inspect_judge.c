@@ -46,7 +46,7 @@ static clade_status judge_leaks(clade_inspection *in)
             if (n == 0) continue;
             status = add(in, true,
                          "%zu of the %zu %s image%s (%.1f %%) %s a duplicate in the %s split: "
-                         "what is measured there will be too good",
+                         "results there will look too good",
                          n, count, clade_split_word((clade_split)of), plural(count),
                          100.0 * (double)n / (double)count, have(n),
                          clade_split_word((clade_split)also));
@@ -58,7 +58,7 @@ static clade_status judge_leaks(clade_inspection *in)
         if (in->shared[s][s])
             status = add(in, false,
                          "%zu image%s of the %s split %s a duplicate within it; a split by "
-                         "fraction may part them",
+                         "fraction may separate them",
                          in->shared[s][s], plural(in->shared[s][s]),
                          clade_split_word((clade_split)s), have(in->shared[s][s]));
     return status;
@@ -78,8 +78,8 @@ static clade_status judge_classes(clade_inspection *in)
             if (row[c] == 0 && (s == CLADE_TRAIN || !several))
                 status =
                     add(in, true,
-                        "class '%.100s' has no image that can be read in the %s split: "
-                        "training will refuse it",
+                        "class '%.100s' has no image that can be read in the %s split: training "
+                        "will reject it",
                         clade_dataset_class_name(in->dataset, c), clade_split_word((clade_split)s));
         }
         if (!status && !several && s == CLADE_TRAIN && row[least] > 0 &&
@@ -107,13 +107,12 @@ static clade_status judge_alike(clade_inspection *in)
         if (in->alike[c] > in->alike[most]) most = c;
     }
     if (!classes) return CLADE_OK;
-    return add(
-        in, false,
-        "images of %zu class%s are much alike by chance: there near duplicates are listed only "
-        "from a higher similarity on, up to %.3f of '%.100s', and not counted (--similarity says "
-        "another)",
-        classes, classes == 1 ? "" : "es", in->alike[most],
-        clade_dataset_class_name(in->dataset, most));
+    return add(in, false,
+               "images of %zu class%s look much alike by chance: their near duplicates are not "
+               "counted, and are listed only from a higher similarity, up to %.3f for '%.100s' "
+               "(--similarity sets another)",
+               classes, classes == 1 ? "" : "es", in->alike[most],
+               clade_dataset_class_name(in->dataset, most));
 }
 
 /* Classes that may be one. */
@@ -126,8 +125,8 @@ static clade_status judge_names(clade_inspection *in)
             const char *y = clade_dataset_class_name(in->dataset, b);
             if (clade_names_alike(x, y))
                 status = add(in, true,
-                             "classes %zu and %zu are called '%.100s' and '%.100s': they differ in "
-                             "case or Unicode form alone",
+                             "classes %zu and %zu are called '%.100s' and '%.100s': they differ "
+                             "only in case or Unicode form",
                              a, b, x, y);
         }
     return status;
@@ -191,8 +190,8 @@ static clade_status judge_folders(clade_inspection *in)
         }
         if (shared > 1)
             status = add(in, false,
-                         "classes '%.100s' and '%.100s' both have a folder '%.*s' and more that "
-                         "are called alike: if these are the classes, they lie a level too deep",
+                         "classes '%.100s' and '%.100s' both have a folder '%.*s' and others of "
+                         "the same names: if these are the classes, they are a level too deep",
                          in->dataset->names[first->label], in->dataset->names[also->label],
                          first->length < 100 ? (int)first->length : 100, first->name);
     } else {
@@ -224,7 +223,7 @@ clade_status clade_inspect_judge(clade_inspection *in)
                      in->single_coloured == 1 ? " is" : "s are");
     if (!status && in->more)
         status = add(in, false,
-                     "some images have more near duplicates than are listed: the images are "
-                     "much alike, or the similarity asked for is low");
+                     "some images have more near duplicates than are listed: the images are much "
+                     "alike, or the requested similarity is low");
     return status;
 }

@@ -94,7 +94,7 @@ clade_status clade_label_columns_find(const char *path, const clade_label_option
         return clade_fail(
             CLADE_EINVAL,
             "%s: %zu columns: which are files and classes? --label-columns FILE,LABEL names them "
-            "(the first is '%.100s'); where each class has a column, data.task=multi_label",
+            "(the first is '%.100s'); if each class has a column, set data.task=multi_label",
             path, count, fields[0]);
     *header = c->file < count || c->label < count;
     c->file = c->label == 0 ? 1 : 0;

@@ -19,11 +19,10 @@ const char *clade_label_hint(const clade_source *source, char text[CLADE_LABEL_H
     struct stat info;
     const bool folder = !stat(source->path, &info) && S_ISDIR(info.st_mode);
     if (list && folder)
-        snprintf(
-            text, CLADE_LABEL_HINT,
-            "--labels %s/%s, if that list says the class; --label-pattern finds it in a file's "
-            "name",
-            source->path, list->name);
+        snprintf(text, CLADE_LABEL_HINT,
+                 "--labels %s/%s, if that list contains the classes; --label-pattern finds them in "
+                 "file names",
+                 source->path, list->name);
     else
         snprintf(text, CLADE_LABEL_HINT,
                  "--label-pattern finds the class in a file's name, "

@@ -326,12 +326,11 @@ static clade_status check_repeated(const clade_label_list *list)
         if (strcmp(last->file, row->file) != 0) continue;
         if (strcmp(last->split, row->split) != 0)
             return clade_fail(CLADE_EFORMAT,
-                              "%s%zu: '%.200s' is in '%.100s', and in '%.100s' in "
-                              "%s%zu",
+                              "%s%zu: '%.200s' is in '%.100s', but in '%.100s' in %s%zu",
                               list->place, row->line, row->file, row->split, last->split,
                               list->place, last->line);
         if (last->weight < row->weight || last->weight > row->weight)
-            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.200s' weighs %g, and %g in %s%zu",
+            return clade_fail(CLADE_EFORMAT, "%s%zu: '%.200s' weighs %g, but %g in %s%zu",
                               list->place, row->line, row->file, (double)row->weight,
                               (double)last->weight, list->place, last->line);
     }
@@ -364,7 +363,7 @@ static clade_status drop_repeated(clade_label_list *list)
                                   list->place, row->line, row->file, list->place, last->line);
             if (!is_same(list, last, row))
                 return clade_fail(CLADE_EFORMAT,
-                                  "%s%zu: '%.200s' is '%.100s', and '%.100s' in %s%zu", list->place,
+                                  "%s%zu: '%.200s' is '%.100s', but '%.100s' in %s%zu", list->place,
                                   row->line, row->file, row->label, last->label, list->place,
                                   last->line);
             continue;

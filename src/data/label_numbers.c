@@ -35,10 +35,11 @@ static clade_status check_column(const clade_label_list *list, size_t column, co
     }
     const double deviation = sqrt(square / (double)rows);
     if (!(deviation > 0) || lost <= deviation / 100) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL,
-                      "%s: the numbers in '%.100s' deviate by %.3g from their mean %.9g, and "
-                      "float32 rounds them by %.3g; expected their distances from a number near it",
-                      path, clade_label_list_column(list, column), deviation, mean, lost);
+    return clade_fail(
+        CLADE_EINVAL,
+        "%s: the numbers in '%.100s' deviate by %.3g from their mean %.9g, and float32 rounds them "
+        "by %.3g; expected their differences from a number near the mean",
+        path, clade_label_list_column(list, column), deviation, mean, lost);
 }
 
 clade_status clade_label_numbers_check(const clade_label_list *list, const char *path)

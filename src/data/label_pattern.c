@@ -125,9 +125,7 @@ static clade_status take_group(const char *text, char *out, size_t *group, size_
     if (w.nested)
         return clade_fail(
             CLADE_EINVAL,
-            "label pattern '%s': a repeat {…} of what has one in it: write one of them "
-            "out, or as * or +",
-            text);
+            "label pattern '%s': nested repeats {…}: write one of them out, or as * or +", text);
     if (*groups == 0 || *groups >= most_groups || (*groups > 1 && !named))
         return clade_fail(CLADE_EINVAL,
                           "label pattern '%s': %zu groups: which is the class? Write it as "

@@ -96,8 +96,9 @@ static clade_status fail_without_classes(const clade_split_root *at, const label
     char hint[CLADE_LABEL_HINT];
     if (has_labels(by))
         return clade_fail(CLADE_EINVAL,
-                          by->pattern ? "%s/%s: the label pattern finds a class in no image's name"
-                                      : "%s/%s: the list of labels has none of the images",
+                          by->pattern
+                              ? "%s/%s: the label pattern finds no class in any image's name"
+                              : "%s/%s: the list of labels contains none of the images",
                           at->source->path, at->prefix);
     return clade_fail(CLADE_EINVAL, "%s/%s: no folders of images, one for each class (%s)",
                       at->source->path, at->prefix, clade_label_hint(at->source, hint));
@@ -138,8 +139,8 @@ static clade_status compare_classes(const clade_folders *all, const char *first,
         return clade_fail(CLADE_EINVAL, "%s and %s/%s share no class ('%.*s' is not '%.*s')%s%s%s",
                           first, at->source->path, at->prefix, (int)all->items[0].length,
                           all->items[0].name, (int)in->items[0].length, in->items[0].name,
-                          slash ? "; --data " : "", slash ? first : "",
-                          slash ? " is the first alone" : "");
+                          slash ? "; --data reads " : "", slash ? first : "",
+                          slash ? " on its own" : "");
     if (missing && !some)
         return clade_fail(CLADE_EINVAL, "class '%.*s' is in %s but not in %s/%s",
                           (int)missing->length, missing->name, first, at->source->path, at->prefix);
@@ -349,8 +350,8 @@ static clade_status find_targets(const clade_data_options *options, const labell
         if (f) f->label = (int32_t)i;
     }
     if (!status && own.count < columns)
-        status =
-            clade_fail(CLADE_EINVAL, "%s: two columns of numbers have one name", options->labels);
+        status = clade_fail(CLADE_EINVAL, "%s: two columns of numbers have the same name",
+                            options->labels);
     if (!status && own.count > 0) qsort(own.items, own.count, sizeof *own.items, by_name);
     if (!status) status = list_known(options, targets);
     for (size_t i = 0; i < targets->count && !status; i++) {
@@ -396,7 +397,8 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
                           "expected labels: FILE",
                           options->path);
     if (options->label_pattern && options->labels)
-        return clade_fail(CLADE_EINVAL, "classes by a label pattern and by a list: expected one");
+        return clade_fail(CLADE_EINVAL,
+                          "classes both from a label pattern and from a list; expected only one");
     if (options->label_pattern)
         status = clade_label_pattern_create(options->label_pattern, &by->pattern);
     if (options->labels)
@@ -409,7 +411,8 @@ static clade_status find_splits(clade_dataset *dataset, const clade_data_options
     if (!by->list || !clade_label_list_splits(by->list))
         return clade_find_splits(dataset->sources, has_labels(by), roots);
     if (dataset->sources[CLADE_VALIDATION] || dataset->sources[CLADE_TEST])
-        return clade_fail(CLADE_EINVAL, "%s: has a column of splits, so that none can lie apart",
+        return clade_fail(CLADE_EINVAL,
+                          "%s: has a column of splits, so no split can be given separately",
                           options->labels);
     for (size_t i = 0; i < clade_label_list_count(by->list); i++) {
         const clade_label_row *row = clade_label_list_row(by->list, i);
@@ -433,7 +436,7 @@ static clade_status skip_rows(clade_dataset *dataset, const clade_label_list *li
             continue;
         snprintf(name, sizeof name, "%.200s%zu: %.200s", clade_label_list_place(list), row->line,
                  row->file);
-        status = clade_dataset_skip(dataset, name, "no image of this name");
+        status = clade_dataset_skip(dataset, name, "no image has this name");
     }
     return status;
 }
@@ -448,7 +451,7 @@ static clade_status skip_columns(clade_dataset *dataset, const char *path,
         char name[512];
         if (lookup(classes, column, strlen(column))) continue;
         snprintf(name, sizeof name, "%.300s: column '%.100s'", path, column);
-        status = clade_dataset_skip(dataset, name, "no image has a 1: it is no class");
+        status = clade_dataset_skip(dataset, name, "no image has a 1: not a class");
     }
     return status;
 }
@@ -461,8 +464,9 @@ static clade_status skip_weight(clade_dataset *dataset, const char *path,
     const char *column = clade_label_list_doubtful(list);
     if (!column) return CLADE_OK;
     snprintf(name, sizeof name, "%.300s: column '%.100s'", path, column);
-    return clade_dataset_skip(dataset, name,
-                              "weighs images; --label-columns FILE,TARGET,… makes it a target");
+    return clade_dataset_skip(
+        dataset, name,
+        "used as the images' weights; --label-columns FILE,TARGET,… makes it a target");
 }
 
 clade_status clade_layout_read(clade_dataset *dataset, const clade_data_options *options)

@@ -9,11 +9,10 @@ clade_status clade_source_keep(const clade_source *source, const clade_entry *en
 {
     *kept += sizeof *entry + strlen(entry->name) + entry->size;
     if (*kept <= limit) return CLADE_OK;
-    return clade_fail(
-        CLADE_EUNSUPPORTED,
-        "%s: holds more than %.1f GB of images, more than there is memory for: unpack "
-        "it into a folder",
-        source->path, (double)limit / 1e9);
+    return clade_fail(CLADE_EUNSUPPORTED,
+                      "%s: contains more than %.1f GB of images, more than fit in memory; unpack "
+                      "it into a folder",
+                      source->path, (double)limit / 1e9);
 }
 
 static int by_name_place(const void *a, const void *b)

@@ -33,7 +33,7 @@ static clade_status check_readable(const clade_source *source)
 {
     for (size_t i = 0; i < source->count; i++)
         if (source->entries[i].unreadable)
-            return clade_fail(CLADE_EIO, "%s/%s: %s; expected to read every file that is listed",
+            return clade_fail(CLADE_EIO, "%s/%s: %s; expected every listed file to be readable",
                               source->path, source->entries[i].name, source->entries[i].reason);
     return CLADE_OK;
 }
@@ -55,10 +55,10 @@ static clade_status read_sources(clade_dataset *dataset, const clade_data_option
     if (!status && !binary) status = clade_idx_read(dataset, first, &binary);
     if (status) return status;
     if (binary && clade_dataset_has_rows(dataset))
-        return clade_fail(CLADE_EINVAL, "%s: has one class of each image, not several labels%s",
+        return clade_fail(CLADE_EINVAL, "%s: has one class per image, not several labels%s",
                           first->path, dataset->task == CLADE_TASK_REGRESSION ? " or numbers" : "");
     if (binary && (options->validation || options->test))
-        return clade_fail(CLADE_EINVAL, "%s: a set with splits of its own: it cannot have another",
+        return clade_fail(CLADE_EINVAL, "%s: a set with its own splits; expected no others",
                           first->path);
     for (int s = 0; s < CLADE_SPLITS && !status; s++)
         if (dataset->sources[s]) status = skip_others(dataset, dataset->sources[s], binary);

@@ -124,7 +124,8 @@ static clade_status empty_folder(const char *partial)
         if (status) return status;
     }
     if (has_contents(partial))
-        return clade_fail(CLADE_EINVAL, "%s: is in the way and not of rendered images; remove it",
+        return clade_fail(CLADE_EINVAL,
+                          "%s: is in the way, and not part of the rendered images; remove it",
                           partial);
     return CLADE_OK;
 }
@@ -136,7 +137,7 @@ static clade_status lock_folder(const char *partial, int *lock)
     for (;;) {
         struct stat locked, named;
         if (mkdir(partial, 0777) && errno != EEXIST)
-            return clade_file_fail(partial, "cannot make the folder");
+            return clade_file_fail(partial, "cannot create the folder");
         int fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT) continue; /* another process renamed or removed it */
         if (fd < 0) return clade_file_fail(partial, "cannot open");
@@ -278,7 +279,7 @@ static clade_status write_set(const char *partial, const char *folder,
                       : clade_fail(CLADE_ENOMEM, "%s: out of memory", folder);
     free(path);
     if (!status && rename(partial, folder))
-        status = clade_file_fail(folder, "cannot make the folder");
+        status = clade_file_fail(folder, "cannot create the folder");
     if (status) {
         char text[1024];
         snprintf(text, sizeof text, "%s", clade_error());

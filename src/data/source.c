@@ -40,8 +40,8 @@ static mode_t kind_of(const struct dirent *item, const char *path)
 static clade_status list_folder(clade_source *source, const char *path, const char *name, int depth)
 {
     if (depth > folder_depth)
-        return clade_fail(CLADE_EINVAL, "%s: folders more than %d deep, or a circle of links", path,
-                          folder_depth);
+        return clade_fail(CLADE_EINVAL, "%s: folders nested more than %d deep, or a loop of links",
+                          path, folder_depth);
     DIR *folder = opendir(path);
     if (!folder) return clade_fail(CLADE_EIO, "%s: %s", path, strerror(errno));
     clade_status status = CLADE_OK;
@@ -147,7 +147,8 @@ static clade_status sort_entries(clade_source *source)
             free(entry->bytes);
             entry->bytes = NULL;
             entry->replaced = true;
-            status = clade_entry_reject(entry, "the archive has another file of this name, later");
+            status =
+                clade_entry_reject(entry, "the archive has another file of this name later on");
         }
         source->entries[n++] = *entry;
     }
@@ -161,7 +162,7 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
     struct stat info;
     if (stat(path, &info) != 0)
         return clade_fail(CLADE_EIO, "%s: %s%s", path, strerror(errno),
-                          strstr(path, "://") ? "; an address has to be fetched first" : "");
+                          strstr(path, "://") ? "; download from an address first" : "");
     clade_source *source = calloc(1, sizeof *source);
     if (!source) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
     source->path = strdup(path);
@@ -173,8 +174,8 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
     else if (!S_ISREG(info.st_mode))
         status = clade_fail(CLADE_EINVAL, "%s: neither a folder nor a file", path);
     else if (clade_binary_member(clade_base_name(path)))
-        status =
-            clade_fail(CLADE_EINVAL, "%s: one file of a set: give the folder that holds it", path);
+        status = clade_fail(CLADE_EINVAL, "%s: one file of a set; pass the folder that contains it",
+                            path);
     else
         status = clade_source_read_archive(source, limit);
     if (!status) status = sort_entries(source);

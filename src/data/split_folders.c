@@ -270,8 +270,8 @@ static clade_status are_splits(const clade_source *source, bool flat, const char
                           clade_label_hint(source, hint));
     if (s.unlike)
         return clade_fail(CLADE_EINVAL,
-                          "%s/%s: %.*s and %.*s look like splits, %.*s does not: give the "
-                          "splits by paths of their own (--validation), or rename what is a class",
+                          "%s/%s: %.*s and %.*s look like splits, %.*s does not: give the splits "
+                          "separately (--validation), or rename the class",
                           source->path, prefix, (int)s.a->length, s.a->name, (int)s.b->length,
                           s.b->name, (int)s.unlike->length, s.unlike->name);
     *splits = true;
@@ -331,7 +331,7 @@ static clade_status find_roots(clade_source *source, bool flat,
         if (entry->reason && (!other || (is_archive(entry) && !is_archive(other)))) other = entry;
     }
     if (images == 0)
-        return clade_fail(CLADE_EINVAL, "%s: holds no image (%s)%s%s%s%s", source->path,
+        return clade_fail(CLADE_EINVAL, "%s: contains no images (%s)%s%s%s%s", source->path,
                           clade_image_formats(), other ? "; " : "", other ? other->name : "",
                           other ? ": " : "", other ? other->reason : "");
     char *prefix = strdup("");
@@ -367,8 +367,8 @@ static clade_status find_second(clade_source *source, bool flat, clade_split spl
     }
     chosen = found[split].prefix ? (int)split : last;
     if (!status && count != 1 && chosen != (int)split)
-        status = clade_fail(CLADE_EINVAL, "%s: several splits, none of them called %s",
-                            source->path, clade_split_word(split));
+        status = clade_fail(CLADE_EINVAL, "%s: several splits, none of them named %s", source->path,
+                            clade_split_word(split));
     for (int s = 0; s < CLADE_SPLITS; s++) {
         if (!status && s == chosen)
             roots[split] = found[s];

@@ -76,7 +76,7 @@ clade_status clade_table_next(clade_table *r, char *fields[CLADE_TABLE_COLUMNS],
             return CLADE_OK;
         }
         if (!is_end(after))
-            return clade_fail(CLADE_EFORMAT, "%s%zu: text behind a quoted field", r->place, *line);
+            return clade_fail(CLADE_EFORMAT, "%s%zu: text after a quoted field", r->place, *line);
         r->line += after == '\n';
         return CLADE_OK;
     }

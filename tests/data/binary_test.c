@@ -48,7 +48,7 @@ static void test_cut(void)
         CHECK(d && clade_dataset_skipped(d) == (size_t)cut);
         if (d && cut)
             CHECK(skips(d, "data_batch_3.bin",
-                        "9999 images, and 10000 as published: it may have been"));
+                        "9999 images, but 10000 as published: it may have been"));
         clade_dataset_destroy(&d);
         put_hollow("cut/data_batch_3.bin", 10000);
     }
@@ -97,7 +97,7 @@ static void test_cifar(void)
         clade_dataset_destroy(&d);
     }
     CHECK_FAILS(try_open(path_of("c10/cifar-10-batches-bin/test_batch.bin")), CLADE_EINVAL,
-                "give the folder");
+                "pass the folder");
     put_cifar("c10/cifar-10-batches-bin/data_batch_2.bin", 9, 1, 4, 6);
     CHECK_FAILS(try_open(path_of("c10")), CLADE_EFORMAT, "record 3 has label 3 of 3");
     put_file("c10/cifar-10-batches-bin/data_batch_2.bin", "abc", 3);

@@ -191,7 +191,7 @@ static void test_layouts(void)
     clade_dataset_destroy(&d);
     CHECK_FAILS(try_open((clade_data_options){.path = path_of("splits/Training_Set"),
                                               .validation = path_of("apart")}),
-                CLADE_EINVAL, "apart: several splits, none of them called validation");
+                CLADE_EINVAL, "apart: several splits, none of them named validation");
     /* a class may be called train, and one after the beginning of another */
     put_jpeg("toys/train/0.jpg", 24, 24, 20);
     put_jpeg("toys/boat/0.jpg", 24, 24, 21);
@@ -498,7 +498,7 @@ static void test_unreadable(void)
     put_file("net/b/07.jpg", b.data, b.size);
     age("net/b/07.jpg", 1000);
     CHECK_FAILS(clade_dataset_pixels(d, CLADE_TRAIN, 15, pixels), CLADE_EIO,
-                "b/07.jpg: its content is not what was read before");
+                "b/07.jpg: its content has changed since it was first read");
     CHECK_OK(clade_dataset_pixels(d, CLADE_TRAIN, 14, pixels));
     clade_dataset_destroy(&d);
     free(b.data);

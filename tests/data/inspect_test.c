@@ -274,7 +274,7 @@ static void test_classes(void)
         "inner/bees/images/0.jpg", "years/ants/2019/0.jpg", "years/ants/2020/0.jpg",
         "years/bees/2019/0.jpg",   "years/bees/2020/0.jpg", "years/bees/0.jpg"};
     for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) put_jpeg(names[i], 20, 20, i);
-    static const char *const level = "'one' and 'two' both have a folder 'cat' and more";
+    static const char *const level = "'one' and 'two' both have a folder 'cat' and others";
     static const struct {
         const char *path, *finding;
     } sets[] = {{"alike", NULL}, {"parts", level}, {"inner", NULL}, {"years", NULL}};
@@ -435,7 +435,7 @@ static void test_alike(void)
     CHECK(in && in->exact_groups == 61 && in->exact_count == 62);
     CHECK(in && in->shared[CLADE_VALIDATION][CLADE_TRAIN] == 60 && in->contradictions == 0);
     CHECK(in && in->shared[CLADE_TRAIN][CLADE_TRAIN] == 3);
-    CHECK(in && has_finding(in, false, "2 classes are much alike by chance"));
+    CHECK(in && has_finding(in, false, "2 classes look much alike by chance"));
     clade_inspection_destroy(&in);
     clade_dataset_destroy(&dataset);
     in = inspect(&data, &(clade_inspect_options){.similarity = 0.75}, &dataset);

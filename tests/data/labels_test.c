@@ -227,9 +227,9 @@ static void test_refusals(void)
                 "list.csv:3: weight '-1': expected a number, 0 or more");
     CHECK_FAILS(try_list("a,b,c\n0,1,0\n"), CLADE_EINVAL, "3 columns: which are files");
     CHECK_FAILS(try_list("file,label,split\n0,cat,train\n0,dog,val\n"), CLADE_EFORMAT,
-                "'0' is in 'val', and in 'train'");
+                "'0' is in 'val', but in 'train'");
     CHECK_FAILS(try_list("file,label,weight\n0,cat,1\n1,dog,1\n0,dog,5\n"), CLADE_EFORMAT,
-                "list.csv:4: '0' weighs 5, and 1 in");
+                "list.csv:4: '0' weighs 5, but 1 in");
     CHECK_FAILS(try_list("{\"0\": [\"cat\", [\"dog\"]], \"1\": [\"dog\"]}"), CLADE_EFORMAT,
                 "entry 1: expected labels that are texts or numbers");
     CHECK_FAILS(try_list("file,labels\n0,cat\n1,cat\n"), CLADE_EINVAL, "only one class, 'cat'");
@@ -255,7 +255,8 @@ static void test_refusals(void)
          CLADE_EINVAL},
         {"file,age\n0,1\n0,2\n", NULL, "list.csv:3: '0' has other numbers than in", CLADE_EFORMAT},
         {"file,age\n0,1\n1,2\n", "file,size", "expected the names of", CLADE_EINVAL},
-        {"file,x,x\n0,1,1\n1,2,2\n", NULL, "two columns of numbers have one name", CLADE_EINVAL},
+        {"file,x,x\n0,1,1\n1,2,2\n", NULL, "two columns of numbers have the same name",
+         CLADE_EINVAL},
         {"file,split,weight\n0,train,1\n", NULL, "expected a column of numbers", CLADE_EINVAL},
     };
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {

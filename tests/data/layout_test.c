@@ -160,11 +160,10 @@ static void test_patterns(void)
     static const char *const nested[] = {"^(?<a>(([a-z]*){1,20}){1,20})_", "(?<a>(c{1,64}){1,63})",
                                          "(c{6}{2})", "(?<a>(([a-z]{2}-)x)+{2})"};
     for (size_t i = 0; i < sizeof nested / sizeof *nested; i++)
-        CHECK_FAILS(try_pattern("named", nested[i]), CLADE_EINVAL,
-                    "a repeat {…} of what has one in it");
+        CHECK_FAILS(try_pattern("named", nested[i]), CLADE_EINVAL, "nested repeats {…}: write one");
     CHECK_FAILS(try_pattern("named", "(?<a>(c{1,64}){1,1}c{1,63})(.{1,60}){1,1}.{0}[{9}]{3}"),
-                CLADE_EINVAL, "finds a class in no image's name");
-    CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds a class in no image's name");
+                CLADE_EINVAL, "finds no class in any image's name");
+    CHECK_FAILS(try_pattern("named", "(bird)"), CLADE_EINVAL, "finds no class in any image's name");
     CHECK_FAILS(try_pattern("named", "(cat)"), CLADE_EINVAL, "only one class, 'cat'");
 }
 
@@ -272,9 +271,9 @@ static void test_lists(void)
     CHECK_FAILS(try_list("listed", "file,label\n0,cat\n1,\n", NULL), CLADE_EFORMAT,
                 "list.csv:3: the class is empty");
     CHECK_FAILS(try_list("listed", "file,label\n0,cat\n0,dog\n", NULL), CLADE_EFORMAT,
-                "list.csv:3: '0' is 'dog', and 'cat' in");
+                "list.csv:3: '0' is 'dog', but 'cat' in");
     CHECK_FAILS(try_list("listed", "{\"0\": \"cat\", \"0\": \"dog\"}", NULL), CLADE_EFORMAT,
-                "list.csv, entry 2: '0' is 'dog', and 'cat' in");
+                "list.csv, entry 2: '0' is 'dog', but 'cat' in");
     CHECK_FAILS(try_list("listed", "{\"0\": \"cat\",", NULL), CLADE_EFORMAT, "list.csv: ");
     CHECK_FAILS(try_list("listed", "[1, 2]", NULL), CLADE_EFORMAT, "expected objects with file");
     CHECK_FAILS(try_list("listed", "[{\"a\": 1, \"b\": 2, \"c\": 3}]", NULL), CLADE_EINVAL,
@@ -298,7 +297,7 @@ static void test_lists(void)
                          NULL),
                 CLADE_EFORMAT, "list.csv: UTF-16: expected UTF-8");
     CHECK_FAILS(try_list("listed", "file,label\n\"0\"x,cat\n", NULL), CLADE_EFORMAT,
-                "behind a quoted");
+                "after a quoted");
     CHECK_FAILS(try_list("listed", "file,label,split\n0,cat,train\n1,dog,odd\n", NULL),
                 CLADE_EFORMAT, "list.csv:3: split 'odd'");
     CHECK_FAILS(try_list("listed", "file,label\n8,cat\n", NULL), CLADE_EINVAL,
@@ -307,7 +306,7 @@ static void test_lists(void)
                                                          .labels = "/no/such",
                                                          .label_pattern = "(a)"},
                                    &d),
-                CLADE_EINVAL, "expected one");
+                CLADE_EINVAL, "expected only one");
     CHECK_FAILS(clade_dataset_open(
                     &(clade_data_options){.path = path_of("listed"), .labels = "/no/such"}, &d),
                 CLADE_EIO, "/no/such");
@@ -333,7 +332,8 @@ static void test_unlabelled(void)
     clade_dataset_destroy(&d);
     /* a validation split is another matter, and so is a test split alone */
     PUT("kaggle", "val/x3.jpg");
-    CHECK_FAILS(try_list("kaggle", list, "id,breed"), CLADE_EINVAL, "val/: the list of labels has");
+    CHECK_FAILS(try_list("kaggle", list, "id,breed"), CLADE_EINVAL,
+                "val/: the list of labels contains");
     CHECK_FAILS(try_list("kaggle/test", list, "id,breed"), CLADE_EINVAL, "none of the images");
     PUT("parts", "images_part_1/x0.jpg", "images_part_2/x1.jpg");
     CHECK_FAILS(try_open(path_of("parts")), CLADE_EINVAL, "look like parts of one set");
@@ -347,10 +347,10 @@ static void test_unlabelled(void)
     expect("counterpart", 3, 3, 0, 0);
     PUT("apart", "train/a/0.jpg", "train/b/0.jpg", "val/images/0.jpg");
     CHECK_FAILS(try_open(path_of("apart")), CLADE_EINVAL, "('a' is not 'images'); --data ");
-    CHECK(strstr(clade_error(), "/apart/train/ is the first alone"));
+    CHECK(strstr(clade_error(), "/apart/train/ on its own"));
     PUT("flat-list", "images/x0.jpg", "images/x1.jpg");
     put_file("flat-list/all.JSON", "{}", 2);
-    CHECK_FAILS(try_open(path_of("flat-list")), CLADE_EINVAL, "all.JSON, if that list says");
+    CHECK_FAILS(try_open(path_of("flat-list")), CLADE_EINVAL, "all.JSON, if that list contains");
 }
 
 /* What is often found where images should be is called by its name. */
@@ -366,7 +366,7 @@ static void test_others(void)
     put_file("others/list.csv", "a", 1);
     put_file("others/b/2.jpg", "Rar!\x1a\7", 6);
     clade_dataset *d = load((clade_data_options){.path = path_of("others")});
-    CHECK(d && skips(d, "list.csv", "; a list of labels goes to --labels"));
+    CHECK(d && skips(d, "list.csv", "; pass a list of labels with --labels"));
     CHECK(d && skips(d, "a/1.jpg", "a web page") && skips(d, "b/1.jpg", "git lfs pull") &&
           skips(d, "b/2.jpg", "an archive"));
     clade_dataset_destroy(&d);
@@ -382,7 +382,7 @@ static void test_reasons(void)
     CHECK(strstr(clade_error(), "; dogs/0.jpg: not an image") &&
           strstr(clade_error(), "and 1 more"));
     put_file("nothing/dogs/0.jpg", "text", 4);
-    CHECK_FAILS(try_open(path_of("nothing")), CLADE_EINVAL, "holds no image");
+    CHECK_FAILS(try_open(path_of("nothing")), CLADE_EINVAL, "contains no images");
     CHECK(strstr(clade_error(), "dogs/0.jpg: not an image"));
 }
 

@@ -56,8 +56,7 @@ static void test_archive(void)
     CHECK(bytes > 1000);
     CHECK(fewest(open_dataset, path) == three_quarters);
     CHECK(fewest(open_archive, path) == three_quarters);
-    CHECK_FAILS(open_dataset(path, three_quarters - 1), CLADE_EUNSUPPORTED,
-                "than there is memory for");
+    CHECK_FAILS(open_dataset(path, three_quarters - 1), CLADE_EUNSUPPORTED, "than fit in memory");
 }
 
 /* Is there room in half of these bytes for all images, or in `given`, whatever is free? */

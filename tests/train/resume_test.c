@@ -545,8 +545,9 @@ static void test_vanished(const world *w, const char *expected)
             CHECK_OK(clade_file_read(path, 1 << 20, (void **)&bytes, &size));
             bytes[size - 2] ^= 1; /* the end marker */
             CHECK_OK(clade_file_write(path, bytes, size));
-            CHECK_FAILS(resume_anew(w, &data, out, hex), CLADE_EIO,
-                        "0003.jpg: its content is not what was read before; stopped in epoch 2");
+            CHECK_FAILS(
+                resume_anew(w, &data, out, hex), CLADE_EIO,
+                "0003.jpg: its content has changed since it was first read; stopped in epoch 2");
             bytes[size - 2] ^= 1;
             CHECK_OK(clade_file_write(path, bytes, size));
             free(bytes);
@@ -584,9 +585,9 @@ static void test_damaged_since(const world *w)
     CHECK(truncate(path, 500) == 0);
     CHECK_OK(clade_dataset_open(&data, &own.dataset));
     CHECK_OK(clade_dataset_load(own.dataset, NULL, NULL));
-    CHECK_FAILS(train(&own, out, true, NULL, NULL), CLADE_EIO, "damaged now is not what was read");
+    CHECK_FAILS(train(&own, out, true, NULL, NULL), CLADE_EIO, "a damaged image of the");
     clade_dataset_destroy(&own.dataset);
-    CHECK_FAILS(resume_anew(w, &data, out, hex), CLADE_EIO, "not what was read before");
+    CHECK_FAILS(resume_anew(w, &data, out, hex), CLADE_EIO, "has changed since it was first read");
     free(path);
     free(images);
     free(out);
