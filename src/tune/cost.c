@@ -32,8 +32,7 @@ static clade_status read_run(const clade_study *study, size_t number, int32_t ru
     if (!status) status = clade_json_parse(text, size, path, NULL, &root);
     if (!status) *cost = number_of(root, key);
     if (!status && !(*cost > 0 && isfinite(*cost)))
-        status =
-            clade_fail(CLADE_EFORMAT, "%s: expected '%s', by which the study judges", path, key);
+        status = clade_fail(CLADE_EFORMAT, "%s: expected '%s', the study's cost", path, key);
     cJSON_Delete(root);
     free(text);
     free(path);

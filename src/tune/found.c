@@ -95,8 +95,8 @@ static clade_status read_settings(const char *path, clade_study_settings *out, c
     cJSON_Delete(root);
     return good ? status
                 : clade_fail(CLADE_EFORMAT,
-                             "%s: expected method, objective, seed, epochs and seeds_per_trial, of "
-                             "which there are %d at most",
+                             "%s: expected method, objective, seed, epochs and seeds_per_trial, "
+                             "which is at most %d",
                              path, seeds_most);
 }
 
@@ -116,7 +116,7 @@ static clade_status compare(const clade_study *study, const clade_study_settings
                           study->folder, found->cost ? clade_study_costs[found->cost] : "none",
                           s->cost ? clade_study_costs[s->cost] : "none");
     if (strcmp(s->from ? s->from : "", found->from ? found->from : ""))
-        return clade_fail(CLADE_EINVAL, "%s: the study goes on from %s, not from %s", study->folder,
+        return clade_fail(CLADE_EINVAL, "%s: the study learns from %s, not from %s", study->folder,
                           found->from ? found->from : "none", s->from ? s->from : "none");
     if (s->seed != found->seed)
         return clade_fail(CLADE_EINVAL, "%s: the study's seed is %llu, not %llu", study->folder,
@@ -140,10 +140,10 @@ static clade_status compare_recipe(const clade_study *study, const char *path)
     size_t line = 1, i = 0;
     for (; own[i] && own[i] == other[i]; i++) line += own[i] == '\n';
     if (own[i] != other[i])
-        status = clade_fail(CLADE_EINVAL,
-                            "%s: the study is of another recipe or other data: they differ in "
-                            "line %zu of its recipe.yaml",
-                            study->folder, line);
+        status = clade_fail(
+            CLADE_EINVAL,
+            "%s: the study has another recipe or other data: line %zu of its recipe.yaml differs",
+            study->folder, line);
     free(text);
     return status;
 }
@@ -166,7 +166,7 @@ static clade_status check_empty(const clade_study *study)
     if (error) return clade_fail(CLADE_EIO, "%s: cannot read: %s", study->folder, strerror(error));
     return empty ? CLADE_OK
                  : clade_fail(CLADE_EINVAL,
-                              "%s: the folder is not empty and no study; expected a new one",
+                              "%s: the folder is not empty and not a study; expected a new one",
                               study->folder);
 }
 
@@ -186,7 +186,7 @@ static clade_status open_own(clade_study *study, const char *recipe, const char 
     clade_status status = clade_file_exists(settings, &there);
     if (status) return status;
     if (!there)
-        return clade_fail(CLADE_EIO, "%s: no study: there is no study.json in it", study->folder);
+        return clade_fail(CLADE_EIO, "%s: not a study: it contains no study.json", study->folder);
     status = read_settings(settings, &study->settings, &study->from);
     if (!status) status = clade_recipe_read_again(recipe, NULL, 0, &study->own_recipe);
     study->recipe = study->own_recipe;
@@ -199,12 +199,12 @@ static clade_status check_method(const clade_study_settings *s)
     bool learns = s->method == CLADE_SEARCH_GP || s->method == CLADE_SEARCH_TPE;
     if (s->from && !learns)
         return clade_fail(CLADE_EINVAL,
-                          "method %s learns from no trials, so from none of %s: expected gp or tpe",
+                          "method %s cannot learn from the trials of %s; expected gp or tpe",
                           methods[s->method], s->from);
     if (s->cost && !learns && s->method != CLADE_SEARCH_RANDOM)
         return clade_fail(CLADE_EINVAL,
-                          "method %s halves by one objective and takes no second one, %s: expected "
-                          "gp, tpe or random",
+                          "method %s compares trials by one objective and takes no second one, %s; "
+                          "expected gp, tpe or random",
                           methods[s->method], clade_study_costs[s->cost]);
     return CLADE_OK;
 }
@@ -258,8 +258,8 @@ clade_status clade_study_found(clade_study *study, const clade_recipe *recipe,
     }
     if (!status && recipe && study->parameters == 0)
         status = clade_fail(CLADE_EINVAL,
-                            "%s: there is nothing to search for: the recipe has no section 'tune', "
-                            "as in tune: {lr: {log: [1e-4, 1e-2]}}",
+                            "%s: nothing to search: the recipe has no section 'tune', as in tune: "
+                            "{lr: {log: [1e-4, 1e-2]}}",
                             clade_recipe_name(recipe));
     if (!status) status = found(study, recipe, recipe_path, settings_path, prior_path);
     if (!status) study->parameters = clade_recipe_tunables(study->recipe, &study->parameter);

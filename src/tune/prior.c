@@ -18,15 +18,15 @@ static clade_status no_memory(void)
 /* Returns how the meaning of a value differs; NULL: it is the same for both. */
 static const char *find_difference(const clade_tunable *a, const clade_tunable *b)
 {
-    if (a->kind != b->kind) return "another kind there";
+    if (a->kind != b->kind) return "kind differs";
     if (a->kind != CLADE_TUNABLE_CHOICE)
         return a->low == b->low && a->high == b->high && a->log == b->log && a->step == b->step
                    ? NULL
-                   : "another range there";
+                   : "range differs";
     bool same = a->choice_count == b->choice_count;
     for (size_t i = 0; i < a->choice_count && same; i++)
         same = !strcmp(a->choices[i], b->choices[i]);
-    return same ? NULL : "other choices there";
+    return same ? NULL : "choices differ";
 }
 
 static size_t find_name(const clade_study *study, const char *name)
@@ -49,17 +49,17 @@ static size_t match(const clade_study *study, const clade_study *other, size_t *
             name = study->parameter[i].name;
             place[i] = find_name(other, name);
             why = place[i] == other->parameters
-                      ? "not there"
+                      ? "not in that study"
                       : find_difference(&study->parameter[i], &other->parameter[place[i]]);
             if (why) place[i] = other->parameters;
             matched += !why;
         } else {
             name = other->parameter[i - study->parameters].name;
-            if (find_name(study, name) == study->parameters) why = "not here";
+            if (find_name(study, name) == study->parameters) why = "not in this study";
         }
         if (!why || used >= room) continue;
-        int n = snprintf(note + used, room - used, "%s%s (%s)",
-                         used ? ", " : "; what does not agree is left out: ", name, why);
+        int n = snprintf(note + used, room - used, "%s%s (%s)", used ? ", " : "; not used: ", name,
+                         why);
         used += n > 0 ? (size_t)n : 0;
     }
     return matched;
@@ -101,13 +101,13 @@ static clade_status write_trials(const clade_study *study, const clade_study *ot
     char note[room], text[room + 256];
     if (match(study, other, place, note, sizeof note) == 0)
         return clade_fail(CLADE_EINVAL,
-                          "%s: it searches another space: expected a parameter of the same name, "
-                          "kind and range as here",
+                          "%s: searches another space; expected a parameter of the same name, kind "
+                          "and range as in this study",
                           other->folder);
     for (size_t t = 0; t < other->count; t++) done += other->trial[t].state == CLADE_TRIAL_DONE;
     if (done == 0)
-        return clade_fail(CLADE_EINVAL, "%s: no trial is done there to go on from", other->folder);
-    snprintf(text, sizeof text, "goes on from %zu trials of %.200s%s", done, other->folder, note);
+        return clade_fail(CLADE_EINVAL, "%s: has no finished trial to learn from", other->folder);
+    snprintf(text, sizeof text, "learns from %zu trials of %.200s%s", done, other->folder, note);
     clade_json_begin();
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "note", text);

@@ -265,7 +265,7 @@ clade_status clade_study_write_best(const clade_study *study)
 static clade_status judge(clade_study *study, clade_record *r, const char *error)
 {
     static const char nothing[] = "no validation result: the data has no validation split";
-    static const char unread[] = "no epoch can be read from history.csv";
+    static const char unread[] = "cannot read an epoch from history.csv";
     clade_status status = clade_record_measure(study, r);
     if (status) return status;
     r->trial.state = CLADE_TRIAL_DONE;

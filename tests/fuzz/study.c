@@ -38,7 +38,7 @@ static const char *const sound[] = {
     " \"objective\": 0.5, \"until\": 2}",
     "epoch,loss,accuracy,val_loss,val_accuracy,lr,seconds,images_per_second\n"
     "1,0.7,0.5,0.6,0.6,0.001,1.5,100\n2,0.6,0.6,0.5,0.7,0.001,1.5,100\n",
-    "{\"note\": \"goes on from 1 trials of other\", \"trials\": [{\"objective\": 0.4,"
+    "{\"note\": \"learns from 1 trials of other\", \"trials\": [{\"objective\": 0.4,"
     " \"values\": {\"lr\": 0.001, \"opt\": \"adam\"}}]}",
     "{\"parameters\": {\"trained\": 9}}"};
 static const char weighed[] = "{\"method\": \"random\", \"objective\": \"val_loss\", \"seed\": 1,"

@@ -67,7 +67,7 @@ def main(clade):
                 ("cross-validate plain.yaml --data cut/train --folds 2", "are damaged"),
                 ("compare compare.yaml --data images", "belongs to no layer"),
                 ("compare compare.yaml --data images --out a/b", "belongs to no layer"),
-                ("tune plain.yaml --data images", "nothing to search for"),
+                ("tune plain.yaml --data images", "nothing to search"),
                 ("lr-find misfit.yaml --data images", "belongs to no layer"),
         ):
             run(command + " --device cpu", status[0] if status else 1, part)

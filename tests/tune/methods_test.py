@@ -90,7 +90,7 @@ def warm(bench):
     prior = json.loads((bench.folder / "warm" / "prior.json").read_text())
     cold = bench.trials("cold")
     check(run.returncode == 0 and [t["trial"] for t in trials] == [1, 2], f"warm: {run.stderr}")
-    check("goes on from 12 trials of" in run.stderr and "dense (another range there), batch (not there)" in run.stderr
+    check("learns from 12 trials of" in run.stderr and "dense (range differs), batch (not in that study)" in run.stderr
           and "lr (" not in run.stderr, f"what does not agree is said: {run.stderr}")
     check([t["objective"] for t in prior["trials"]] == [t["objective"] for t in cold] and
           set(prior["trials"][0]["values"]) == {"lr", "optimizer", "blocks", "kernel"}, f"prior.json: {prior}")
@@ -102,8 +102,8 @@ def warm(bench):
     again = bench.run(other, "warm", *options, "--trials", 3)
     check(whole.returncode == again.returncode == 0 and bench.trials("warm") == bench.trials("warm3"),
           f"resumed without the other study, to the same trials: {again.stderr}")
-    fails(bench, "without it", "goes on from", other, "warm", "--method", "tpe", "--epochs", 1)
-    check("goes on from 12 trials" in (bench.folder / "warm" / "study.html").read_text(), "study.html says so")
+    fails(bench, "without it", "learns from", other, "warm", "--method", "tpe", "--epochs", 1)
+    check("learns from 12 trials" in (bench.folder / "warm" / "study.html").read_text(), "study.html says so")
 
 
 def bad_input(bench):
@@ -112,9 +112,9 @@ def bad_input(bench):
     from_study = ("--from", bench.folder / "study", "--epochs", 1)
     fails(bench, "unknown method", "'nelder'", small, "bad", "--method", "nelder")
     fails(bench, "unknown cost", "'watts'", small, "bad", "--against", "watts")
-    fails(bench, "asha, two", "method asha halves by one objective", small, "bad", "--method", "asha", "--against", "flop")
+    fails(bench, "asha, two", "method asha compares trials by one objective", small, "bad", "--method", "asha", "--against", "flop")
     fails(bench, "random from", "expected gp or tpe", small, "bad", "--method", "random", *from_study)
-    fails(bench, "from nothing", "no study", small, "bad", "--from", bench.folder / "nowhere",
+    fails(bench, "from nothing", "not a study", small, "bad", "--from", bench.folder / "nowhere",
           status=(3,))
     fails(bench, "another objective", "its objective is val_accuracy, this study's val_loss", small, "bad", *from_study,
           "--objective", "val_loss")

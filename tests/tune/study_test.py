@@ -240,7 +240,7 @@ def bad_input(bench):
           "val_loss")
     (bench.folder / "full").mkdir()
     (bench.folder / "full" / "photo.jpg").write_text("")
-    fails(bench, "no study", "not empty and no study", small, "full")
+    fails(bench, "no study", "not empty and not a study", small, "full")
     check(os.listdir(bench.folder / "full") == ["photo.jpg"], "a folder with other things is left alone")
     diverges = bench.recipe("nan", RECIPE.split("tune:")[0].replace("adam", "{sgd: {lr: 1e30}}") +
                             "tune: {kernel: {choice: [1, 2, 3, 4, 5]}, dense: {int: [0, 2]}}\n")
