@@ -92,10 +92,9 @@ static void add_table(clade_page *page, const compared *runs, size_t count)
     clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < count; i++) add_row(page, &runs[i]);
     clade_page_table_end(page);
-    clade_page_paragraph(page,
-                         "Accuracies and losses are those of the best epoch. 95 %%: where the "
-                         "accuracy on other images of the kind is to be expected, by the "
-                         "number of images it was measured on (Wilson's interval).");
+    clade_page_paragraph(page, "Accuracies and losses are those of the best epoch. 95 %%: where to "
+                               "expect the accuracy on other images of this kind, given the number "
+                               "of images it was measured on (Wilson's interval).");
 }
 
 /* One quantity of all runs, each with a line of its own. */
@@ -133,10 +132,10 @@ static void add_scatter(clade_page *page, const compared *runs, size_t count)
                                    .style = CLADE_SERIES_POINTS,
                                    .mark = 1,
                                    .mark_text = runs[i].name};
-    static const clade_chart chart = {.title = "Validation accuracy by time of training",
-                                      .description = "The best accuracy of each run against the "
-                                                     "seconds that it took.",
-                                      .x = {.title = "seconds", .zero = true}};
+    static const clade_chart chart = {
+        .title = "Validation accuracy by training time",
+        .description = "The best accuracy of each run against its training time in seconds.",
+        .x = {.title = "seconds", .zero = true}};
     clade_chart_lines(page, &chart, series, count);
     free(series);
 }
@@ -248,8 +247,9 @@ static clade_status write_page(const report_run *runs, size_t count,
     for (size_t i = 0; options && i < options->note_count; i++)
         clade_page_paragraph(&page, "%s", options->notes[i]);
     if (!same)
-        clade_page_paragraph(&page, "The runs tell different classes apart: their accuracies and "
-                                    "losses cannot be compared.");
+        clade_page_paragraph(
+            &page,
+            "The runs have different classes: their accuracies and losses cannot be compared.");
     add_charts(&page, all, count);
     clade_status status = add_settings(&page, all, count);
     if (!status) status = clade_page_write(&page, path);

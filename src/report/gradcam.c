@@ -64,8 +64,7 @@ static clade_status make_model(clade_gradcam *g, const clade_classifier *classif
                                    .watch = find_layer(clade_model_graph(from))};
     if (!options.watch || !options.loss)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: no layer has places of which a class's score "
-                          "could be a function",
+                          "%s: no layer has positions that a class's score depends on",
                           clade_recipe_name(g->recipe));
     g->watch = options.watch;
     clade_status status = copy_graph(clade_model_graph(from), &graph);

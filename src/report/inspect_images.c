@@ -85,7 +85,7 @@ static void add_samples(images_writer *w)
 {
     int32_t most = w->options->samples > 0 ? w->options->samples : 10;
     clade_page_section(w->page, "Samples");
-    clade_page_paragraph(w->page, "Chosen by chance from the %s split.",
+    clade_page_paragraph(w->page, "Chosen at random from the %s split.",
                          clade_inspect_splits[w->in->measured]);
     for (size_t c = 0; c < w->in->classes && c < shown_classes; c++) {
         size_t n = choose(w, c, (size_t)most);
@@ -198,7 +198,7 @@ static void add_duplicates(images_writer *w)
         clade_page_paragraph(w->page, "None were found.");
         return;
     }
-    clade_page_paragraph(w->page, "Those across splits first, then the most alike.");
+    clade_page_paragraph(w->page, "Pairs across splits first, then the most similar.");
     clade_page_markup(w->page, "<div class=\"pairs\">\n");
     for (size_t i = 0; i < in->duplicate_count && i < most; i++) add_pair(w, &in->duplicates[i]);
     clade_page_markup(w->page, "</div>\n");

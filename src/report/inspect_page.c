@@ -179,7 +179,8 @@ static void add_channels(page_writer *w)
     static const char *const names[] = {"red", "green", "blue"};
     static const clade_column columns[] = {{"channel", false}, {"mean", true}, {"deviation", true}};
     clade_page_section(&w->page, "Values");
-    clade_page_paragraph(&w->page, "From 0 to 1, over the %s split; every image weighs the same.",
+    clade_page_paragraph(&w->page,
+                         "From 0 to 1, over the %s split; all images have the same weight.",
                          clade_inspect_splits[w->in->measured]);
     clade_page_table_begin(&w->page, NULL, columns, 3);
     for (int k = 0; k < w->in->channels; k++) {

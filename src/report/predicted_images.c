@@ -206,17 +206,17 @@ clade_status clade_report_add_images(clade_page *page, report_predictions *r)
     clade_status status = is_shown(r) ? make_gradcam(&g) : CLADE_OK;
     if (!status && !clade_classifier_thresholds(r->classifier) && !r->number) {
         count = find_mistakes(r, list);
-        clade_page_section(page, "Surest mistakes");
+        clade_page_section(page, "Most confident mistakes");
         if (g.gradcam && count)
-            clade_page_paragraph(page,
-                                 "Below each image: Grad-CAM, the places that speak for the "
-                                 "predicted class (%s).",
-                                 clade_gradcam_layer(g.gradcam));
+            clade_page_paragraph(
+                page,
+                "Below each image: Grad-CAM, the areas that support the predicted class (%s).",
+                clade_gradcam_layer(g.gradcam));
         if (!count) clade_page_paragraph(page, "There are none.");
         status = add_list(&g, list, count);
     }
     if (!status) {
-        clade_page_section(page, "Images at random");
+        clade_page_section(page, "Random images");
         count = draw(r, list);
         status = add_list(&g, list, count);
     }

@@ -57,11 +57,11 @@ static clade_status check(const clade_classifier *classifier, const clade_datase
     int32_t classes = clade_classifier_classes(classifier), hwc[3];
     const clade_preprocessing *p = clade_recipe_preprocessing(clade_classifier_recipe(classifier));
     if (clade_dataset_task(dataset) != clade_classifier_task(classifier))
-        return clade_fail(CLADE_EINVAL, "the data is for task %s, the classifier for %s",
+        return clade_fail(CLADE_EINVAL, "the data is for task %s, but the classifier is for %s",
                           clade_task_words()[clade_dataset_task(dataset)],
                           clade_task_words()[clade_classifier_task(classifier)]);
     if ((size_t)classes != clade_dataset_classes(dataset))
-        return clade_fail(CLADE_EINVAL, "the data has %zu classes, the classifier %d",
+        return clade_fail(CLADE_EINVAL, "the data has %zu classes, but the classifier has %d",
                           clade_dataset_classes(dataset), classes);
     for (int32_t i = 0; i < classes; i++) {
         const char *ours = clade_classifier_class_name(classifier, i);
@@ -121,7 +121,7 @@ static void add_classes(clade_page *page, const report_predictions *r)
         {"class", false}, {"images", true}, {"precision", true}, {"recall", true}, {"F1", true}};
     const bool folded = r->classes > open_classes; /* a click opens it */
     if (folded)
-        clade_page_markup(page, "<details><summary>Scores of each of the %zu classes</summary>\n",
+        clade_page_markup(page, "<details><summary>Scores of all %zu classes</summary>\n",
                           r->classes);
     clade_page_table_begin(page, NULL, columns, sizeof columns / sizeof *columns);
     for (size_t c = 0; c < r->classes; c++) {
@@ -145,8 +145,8 @@ static void add_classes(clade_page *page, const report_predictions *r)
 static clade_status add_label_scores(clade_page *page, const report_predictions *r)
 {
     static const clade_column columns[] = {
-        {"class", false}, {"images", true},     {"precision", true},        {"recall", true},
-        {"F1", true},     {"told above", true}, {"average precision", true}};
+        {"class", false}, {"images", true},    {"precision", true},        {"recall", true},
+        {"F1", true},     {"threshold", true}, {"average precision", true}};
     const float *thresholds = clade_classifier_thresholds(r->classifier);
     const int32_t classes = (int32_t)r->classes;
     uint64_t *confusion = malloc(4 * r->classes * sizeof *confusion);
@@ -246,7 +246,7 @@ static void add_roc(clade_page *page, const report_predictions *r)
             .name = "by chance", .x = diagonal, .y = diagonal, .count = 2, .color = -1};
         const clade_chart chart = {
             .title = r->classes > roc_classes ? "ROC of the first 8 classes" : "ROC",
-            .description = "True positives found against false alarms, at every threshold.",
+            .description = "True positives against false positives, at every threshold.",
             .x = {.title = "false positives", .low = 0, .high = 1},
             .y = {.title = "true positives", .low = 0, .high = 1}};
         if (count) clade_chart_lines(page, &chart, series, count + 1);
@@ -277,12 +277,12 @@ static void add_calibration(clade_page *page, const report_predictions *r)
     static const double diagonal[] = {0, 1};
     const clade_series series[] = {
         {.name = name, .x = x, .y = y, .count = points},
-        {.name = "as sure as right", .x = diagonal, .y = diagonal, .count = 2, .color = -1}};
+        {.name = "perfectly calibrated", .x = diagonal, .y = diagonal, .count = 2, .color = -1}};
     static const clade_chart chart = {
         .title = "Calibration",
-        .description = "How often predictions are right, by how sure they are.",
+        .description = "How often predictions are correct, by their confidence.",
         .x = {.title = "probability of the predicted class", .low = 0, .high = 1},
-        .y = {.title = "share that is right", .low = 0, .high = 1}};
+        .y = {.title = "share of correct predictions", .low = 0, .high = 1}};
     clade_chart_lines(page, &chart, series, 2);
 }
 
@@ -301,10 +301,9 @@ static void add_scatter(clade_page *page, const report_predictions *r, size_t k)
     }
     const clade_series series[] = {
         {.name = "images", .x = x, .y = y, .count = r->count, .style = CLADE_SERIES_POINTS},
-        {.name = "as predicted, so true", .x = line, .y = line, .count = 2, .color = -1}};
+        {.name = "prediction equals truth", .x = line, .y = line, .count = 2, .color = -1}};
     const clade_chart chart = {.title = clade_classifier_class_name(r->classifier, (int32_t)k),
-                               .description = "What was predicted of each image against what is "
-                                              "true.",
+                               .description = "The prediction for each image against the truth.",
                                .x = {.title = "true"},
                                .y = {.title = "predicted"}};
     if (x && y)

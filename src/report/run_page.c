@@ -46,7 +46,7 @@ static void add_origin(clade_page *page, const report_run *run)
     }
     double left_out = clade_report_number(run, "data", "left_out");
     if (!first) clade_page_text(page, " images");
-    if (left_out > 0) clade_page_text(page, ", %.0f files left out", left_out);
+    if (left_out > 0) clade_page_text(page, ", %.0f files skipped", left_out);
     clade_page_text(page, "%s%zu %s: ", first ? "" : "; ", classes,
                     run->task == CLADE_TASK_REGRESSION ? "targets" : "classes");
     for (size_t i = 0; i < classes && i < most_names; i++)
@@ -119,8 +119,8 @@ static void add_matrix(clade_page *page, const report_run *run, size_t n, const 
 {
     static const clade_chart chart = {
         .title = "Confusion matrix of the validation images, last epoch",
-        .description = "Each row is a true class, each column what was predicted; per cent of the "
-                       "row.",
+        .description =
+            "Each row is a true class, each column a predicted class; per cent of the row.",
         .x = {.title = "predicted"},
         .y = {.title = "true"}};
     const char **names = calloc(n, sizeof *names);
@@ -139,7 +139,7 @@ static void add_matrix(clade_page *page, const report_run *run, size_t n, const 
 static void add_confusions(clade_page *page, const report_run *run, size_t n, const double *values)
 {
     static const clade_column columns[] = {
-        {"class", false}, {"taken for", false}, {"images", true}, {"of the class", true}};
+        {"class", false}, {"mistaken for", false}, {"images", true}, {"of the class", true}};
     enum { listed = 12 };
     size_t list[listed], count = 0;
     for (size_t i = 0; i < n * n; i++) {
@@ -187,7 +187,7 @@ static void add_scores(clade_page *page, const report_run *run)
                                         "F1",
                                         "micro F1",
                                         "AUC",
-                                        "among the first k",
+                                        "in the top k",
                                         "mean squared error",
                                         "mean absolute error",
                                         "R²"};
@@ -245,8 +245,8 @@ static clade_status add_predictions(clade_page *page, const report_run *run,
     if (status) return status;
     clade_page_section(page, "Predictions");
     clade_page_paragraph(
-        page, "Of the %zu images of the %s split, by the weights of epoch %zu, the best.", r.count,
-        splits[r.split], clade_report_run_best(run));
+        page, "Of the %zu images of the %s split, with the weights of epoch %zu, the best.",
+        r.count, splits[r.split], clade_report_run_best(run));
     clade_report_add_scores(page, &r);
     status = clade_report_add_images(page, &r);
     clade_report_predictions_clear(&r);

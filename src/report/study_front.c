@@ -67,8 +67,8 @@ clade_status clade_chart_front(clade_page *page, const clade_study_view *v)
         dots_add(&front, v, true);
         dots_add(&others, v, false);
         const clade_chart chart = {.title = "Front",
-                                   .description = "The objective of each trial over its cost, and "
-                                                  "those that no other beats in both.",
+                                   .description = "The objective of each trial against its cost, "
+                                                  "and the trials that no other beats in both.",
                                    .x = {.title = v->cost, .logarithmic = true},
                                    .y = {.title = v->objective}};
         const clade_series series[] = {{.name = "trial",

@@ -99,7 +99,7 @@ static clade_status open_file(clade_tensorboard *t, const char *folder)
         if (t->fd >= 0) return CLADE_OK;
         if (errno != EEXIST) break;
     }
-    return clade_fail(CLADE_EIO, "%s: cannot make: %s", t->path, strerror(errno));
+    return clade_fail(CLADE_EIO, "%s: cannot create: %s", t->path, strerror(errno));
 }
 
 clade_status clade_tensorboard_create(const char *folder, int64_t first_step,

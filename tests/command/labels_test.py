@@ -143,7 +143,7 @@ def main(clade):
         page = (model / "report.html").read_text()
         for part in ("average precision", "mAP", "micro F1", "ROC", "Grad-CAM"):
             check(part in page, f"report: no '{part}'")
-        for part in ("Confusion matrix", "Calibration", "Surest mistakes"):
+        for part in ("Confusion matrix", "Calibration", "Most confident mistakes"):
             check(part not in page, f"report: '{part}'")
         # an empty class is no sign of several labels, and said by whatever reads the list
         blank = folder / "blank.csv"

@@ -101,9 +101,9 @@ def check_numbers(run, folder, images, table):
     run("evaluate", model, "--device", "cpu", "--tta", "3", says="--tta 3: the recipe moves no images")
     run("report", model, "--device", "cpu")
     page = (model / "report.html").read_text()
-    for part in ("R²", "warmth", "as predicted, so true", "mean absolute error"):
+    for part in ("R²", "warmth", "prediction equals truth", "mean absolute error"):
         check(part in page, f"report: no '{part}'")
-    for part in ("Confusion matrix", "Calibration", "Surest mistakes", "accuracy"):
+    for part in ("Confusion matrix", "Calibration", "Most confident mistakes", "accuracy"):
         check(part not in page, f"report: '{part}'")
 
     # a file of its own keeps the scale; a resume goes on with it

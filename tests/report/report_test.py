@@ -46,7 +46,7 @@ def main(clade):
         check(f"Data: {data}; 24 training, 16 validation images; 2 classes: {odd}, circle." in text, "the data")
         check(re.search(r"\b20\d\d-\d\d-\d\d \d\d:\d\d UTC\. Clade ", text), "the date")
         check(metrics["date"][:10] in text and metrics["date"][11:16] in text, "the date of the last epoch")
-        for heading in ("Validation", "Predictions", "Surest mistakes", "Images at random", "Model", "Recipe"):
+        for heading in ("Validation", "Predictions", "Most confident mistakes", "Random images", "Model", "Recipe"):
             check(heading in page.texts, heading)
         curves = xml.etree.ElementTree.parse(run / "curves.svg").getroot()
         check(curves.tag.endswith("svg"), "curves.svg")
@@ -93,7 +93,7 @@ def main(clade):
             (twin / "history.csv").write_text("".join(",".join(row) + "\n" for row in rows))
         clade_run("report", *twins, "--out", folder / "alike.html")
         texts = Page(folder / "alike.html").texts
-        scatter = texts[texts.index("Validation accuracy by time of training"):]
+        scatter = texts[texts.index("Validation accuracy by training time"):]
         ticks = [t for t in scatter[:scatter.index("seconds")] if re.fullmatch(r"\d([.]\d+)?", t)]
         check("1" in ticks and "1.1" not in ticks and "1.2" not in ticks, f"an axis of accuracies: {ticks}")
 
@@ -101,7 +101,7 @@ def main(clade):
         early = folder / "early"
         clade_run("train", "shapes", "--device", "cpu", "--data", data, "--epochs", "4", "--seed", "2", "--out", early)
         text = (early / "report.html").read_bytes()
-        check(b"by the weights of epoch 1, the best" in text, "the best epoch is not the last")
+        check(b"with the weights of epoch 1, the best" in text, "the best epoch is not the last")
         clade_run("report", early, "--device", "cpu")
         check((early / "report.html").read_bytes() == text, "the page that training wrote")
 
