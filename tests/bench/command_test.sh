@@ -7,25 +7,25 @@ clade=$1
 few="bench --device cpu --repeat 2"
 expect 0 'For example' "$clade" bench --help
 expect 2 'expected 1 to' "$clade" bench --repeat 0
-expect 2 'too many' "$clade" bench cifar10
-expect 2 "expected --data" "$clade" bench --epochs 3
-expect 2 "expected no --op" "$clade" bench --profile --op conv2d
-expect 2 "expected --profile" "$clade" bench --model shapes --trace t.json
+expect 2 "unexpected argument 'cifar10'" "$clade" bench cifar10
+expect 2 "epochs requires --data" "$clade" bench --epochs 3
+expect 2 "cannot be combined with --op" "$clade" bench --profile --op conv2d
+expect 2 "trace requires --profile" "$clade" bench --model shapes --trace t.json
 traced="$few --profile --model shapes --batch 2 --trace"
 expect 1 "cannot write: No such file" "$clade" $traced "$dir/no/such/file"
 echo precious >"$dir/trace.json"
-expect 1 "trace.json: is there already" "$clade" $traced "$dir/trace.json"
+expect 1 "trace.json: already exists" "$clade" $traced "$dir/trace.json"
 expect 0 precious cat "$dir/trace.json"
 expect 0 'step' "$clade" $traced "$dir/trace.json" --force
 expect 0 traceEvents cat "$dir/trace.json"
-expect 2 "force is for --trace" "$clade" bench --force
+expect 2 "force requires --trace" "$clade" bench --force
 expect 1 "called 'nothing'" "$clade" $few --op nothing
 expect 1 "nothing" "$clade" $few --model nothing
 expect 1 "none: cannot open: No such file" "$clade" $few --op fill --compare "$dir/none"
 printf '{"results": 1' >"$dir/bad.json"
 expect 1 "bad.json: expected JSON, at byte 12" "$clade" $few --op fill --compare "$dir/bad.json"
 echo '{"results": 1}' >"$dir/bad.json"
-expect 1 "bad.json: expected what .* found no array 'results'" "$clade" $few --op fill --compare "$dir/bad.json"
+expect 1 "bad.json: expected the output of .* found no array 'results'" "$clade" $few --op fill --compare "$dir/bad.json"
 expect 0 '^conv2d_norm .* by pointwise' "$clade" $few --op conv2d_norm
 expect 0 '^dense_dw  *op .* ms .*GFLOP/s .*GB/s' "$clade" $few --op dense
 expect 0 '^    dense_dw x=32x3136 dy=32x512 dw=3136x512 db=512$' "$clade" $few --op dense_dw
@@ -33,7 +33,7 @@ expect 0 '^shapes  *step .* images/s .*GFLOP/s' "$clade" $few --model shapes --b
 "$clade" $few --model shapes --batch 2 --op 'conv2d*' --roofline --json >"$dir/first.json"
 expect 0 'as fast as before' "$clade" $few --op conv2d --compare "$dir/first.json"
 "$clade" $few --model shapes --batch 4 --json >"$dir/four.json"
-expect 0 'No earlier result fits' "$clade" $few --model shapes --batch 2 --compare "$dir/four.json"
+expect 0 'No earlier result matches' "$clade" $few --model shapes --batch 2 --compare "$dir/four.json"
 "$clade" $few --model shapes --batch 2 --json --compare "$dir/first.json" >"$dir/second.json"
 python3 - "$dir/first.json" "$dir/second.json" <<'END' || failed=1
 import json, sys
@@ -79,7 +79,7 @@ expect 0 '^lamb  *optimizer  *4 ' "$clade" $two
 sed -i 's/lamb/muon/' "$dir/two.yaml"
 expect 0 '^dense_dw  *optimizer  *10 ' "$clade" $two
 "$clade" data make "$dir/images" --train 8 --validation 2 --size 64 >"$dir/out"
-expect 0 'the first step began .* s after the start and was done after .* s' \
+expect 0 'the first step began .* s after the start and ended .* s after it' \
     "$clade" bench --device cpu --model shapes --data "$dir/images" --epochs 1
 "$clade" bench --device cpu --model shapes --data "$dir/images" --batch 8 --epochs 2 --json >"$dir/data.json"
 python3 - "$dir/data.json" <<'END' || failed=1

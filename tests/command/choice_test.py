@@ -71,7 +71,7 @@ def check_choice(bench):
                 says=["a head on the features of squeezenet1_1\n", f"Weights: {own}\n"])
     recipe = (bench.folder / "named/recipe.yaml").read_text()
     check("name: squeezenet1_1" in recipe and f"weights: {own}" in recipe, f"--model NAME=FILE: {recipe}")
-    bench.train(small, "none", "--model", own, status=1, says="a file of weights is given as NAME=FILE")
+    bench.train(small, "none", "--model", own, status=1, says="to use a file of weights, write NAME=FILE")
     bench.train(small, "none", "--model", f"resnet18={own}", status=1, says=[str(own), "resnet18"])
     bench.train(small, "none", "--model", "nowhere.onnx", status=3, says="nowhere.onnx: cannot open")
     bench.train(small, "none", "--model", "a=b/nowhere.onnx", status=3, says="b/nowhere.onnx: cannot open")
@@ -95,7 +95,7 @@ def check_choice(bench):
     ours = bench.weights / "squeezenet1_1-b8a52dc0.pth"
     ours.write_bytes(squeezenet())
     bench.train(large, "own", "--size", "64", "--early-stopping", "3",
-                says=["`photos-transfer`, a head on the features of squeezenet1_1", "58 % on ImageNet, the best at hand that suit a CPU",
+                says=["`photos-transfer`, a head on the features of squeezenet1_1", "58 % on ImageNet, the best on this machine that suit a CPU",
                       str(ours)])
     recipe = (bench.folder / "own/recipe.yaml").read_text()
     for part in ("name: photos-transfer", "name: squeezenet1_1", str(ours), "patience: 3", "min_delta: 0.001", "size: 64"):
@@ -128,7 +128,7 @@ def check_new(bench, data):
         check(f"\n{comment}" in text, f"new: no '{comment}' in {text}")
     bench.run("train", file, "--size", "32", "--epochs", "1", "--out", "from-new", "--device", "cpu")
     check("path: " in (bench.folder / "from-new/recipe.yaml").read_text(), "a run of a new recipe")
-    bench.run("new", file, status=1, says="mine.yaml: is there already")
+    bench.run("new", file, status=1, says="mine.yaml: already exists")
     check(file.read_text() == text, "a recipe was overwritten")
     bench.run("new", "--from", "cats-dogs-dropout")
     text = (bench.folder / "recipe.yaml").read_text()
@@ -136,7 +136,7 @@ def check_new(bench, data):
         check(part in text, f"no '{part}' in {text}")
     bench.run("new", "none.yaml", "--from", "cats-dogs", status=1, says="no recipe of that name")
     bench.run("new", "none.yaml", "--data", "nowhere", status=1, says="nowhere")
-    bench.run("new", "none.yaml", "--from", "photos", "--model", "resnet18", status=2, says="--model is for --data")
+    bench.run("new", "none.yaml", "--from", "photos", "--model", "resnet18", status=2, says="--model requires --data")
     bench.run("new", "no/folder.yaml", status=1, says="no/folder.yaml: cannot write: No such file")
     check(not (bench.folder / "none.yaml").exists(), "a recipe that failed was written")
 

@@ -32,8 +32,8 @@ TRAIN = {  # what is typed: what to type
     "--validation_split 0.1": "--set data.validation_split=0.1", "--freeze 10": "--set backbone.freeze=all",
     "--weights x.pth": "--model NAME=FILE", "--dropout 0.1": "a layer `dropout`", "--num-classes 3": "a folder in --data",
     "--random_state 1": "--seed N", "--logdir x": "--tensorboard=DIR", "--es-patience 3": "--patience N"}
-UNDASHED = {"-b 8": "instead: --batch N", "-o x": "instead: --out PATH", "-epochs 3": "two dashes: --epochs", "epochs=3": "two dashes: --epochs",
-            "data=photos": "two dashes: --data", "imgsz=64": "instead: --size N", "-y": "options begin with two dashes ("}
+UNDASHED = {"-b 8": "use --batch N", "-o x": "use --out PATH", "-epochs 3": "two dashes: --epochs", "epochs=3": "two dashes: --epochs",
+            "data=photos": "two dashes: --data", "imgsz=64": "use --size N", "-y": "options begin with two dashes ("}
 OTHERS = {("predict", "m", "--source", "x"): "the images' names", ("train", "--source", "x"): "--data PATH", ("predict", "m", "i", "--save-dir", "x"): "--save DIR",
           ("predict", "m", "i", "--topk", "3"): "--top K", ("evaluate", "m", "--augment"): "--tta flip",
           ("tune", "shapes", "--imgsz", "32"): "--set input.size=32", ("train", "--epoch", "3"): "--epochs N"}
@@ -50,15 +50,15 @@ def main(clade):
         check(done.returncode == 2 and part in done.stderr and done.stderr.count("\n") == 1, f"{words}: no '{part}' in {done}")
 
     for word, meant in SUBCOMMANDS.items():
-        told([word, "x"], f"instead: clade {meant}\n")
+        told([word, "x"], f"use clade {meant}\n")
     for words, meant in TRAIN.items():
-        told(["train", *shlex.split(words)], f"; instead: {meant}")
+        told(["train", *shlex.split(words)], f"; use {meant}")
     for words, part in UNDASHED.items():
         told(["train", *shlex.split(words)], part)
     for words, meant in OTHERS.items():
-        told(words, f"; instead: {meant}")
+        told(words, f"; use {meant}")
     told(["train", "--opochs", "3"], "did you mean --epochs?")
-    told(["devices", "--imgsz", "3"], "there is no --imgsz (")
+    told(["devices", "--imgsz", "3"], "unknown option --imgsz (")
     for words in ["train"], ["weights", "fetch"], ["weights"]:
         check(run("help", *words).stdout == run(*words, "--help").stdout != "", f"help {words}")
     with tempfile.TemporaryDirectory(prefix="clade-elsewhere-") as name:

@@ -221,12 +221,12 @@ def main(clade, onnx=None):
         other = folder / "other.yaml"
         other.write_text((folder / "first.yaml").read_text() + "data: {validation_split: 0.5}\n")
         run("train", other, "--data", data, "--out", folder / "other", "--device", "cpu", "--quiet", "--epochs", "1")
-        evaluate(first, "--with", folder / "other", says="warning: " + str(folder / "other") + ": was trained on another split")
+        evaluate(first, "--with", folder / "other", says="warning: " + str(folder / "other") + " was trained on another split")
         found, three = evaluate(first, "--with", second, "--with", first, "--tta", "flip")
         three.check(found, "ensemble with views")
         run("data", "make", renamed, "--classes", "4", "--train", "4", "--validation", "2", "--size", "16")
         four = train("four", images=renamed)
-        evaluate(first, "--with", four, status=1, says="four: has 4 classes, expected the 3 of ")
+        evaluate(first, "--with", four, status=1, says="four: 4 classes, expected 3, as in ")
 
         # a temperature: loss falls, classes stay, and it can be taken out again
         before = (first / "best.safetensors").read_bytes()
@@ -267,7 +267,7 @@ def main(clade, onnx=None):
             agree(predict(through_onnx(first, folder / "first.safetensors")), table.p, "as ONNX", 1e-5)
         run("calibrate", first, "--undo")
         check((first / "best.safetensors").read_bytes() == before, "undone: another file")
-        run("calibrate", first, "--undo", status=1, says="best.safetensors: is not calibrated\n")
+        run("calibrate", first, "--undo", status=1, says="best.safetensors: not calibrated, nothing to undo\n")
         run("calibrate", folder / "nowhere", status=1, says="nowhere: ")
         run("calibrate", first, "--data", data / "train", "--device", "cpu", status=1, says="no validation split; expected")
         check((first / "best.safetensors").read_bytes() == before, "a calibration that failed changed the file")

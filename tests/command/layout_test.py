@@ -127,7 +127,7 @@ def main(clade):
             check(f"clade {group} list " in run(group, "--help"), f"{group} --help does not say what list does")
             run(group, "photos", says="expected ")
         check("photos" in names and all(f"\n{n}\n" in f"\n{listed_text}" for n in names), f"recipes: {listed_text}")
-        run("recipes", "show", "nothing", says="there is no 'nothing'; `clade recipes list`")
+        run("recipes", "show", "nothing", says="unknown recipe 'nothing'; `clade recipes list`")
         grey = folder / "grey"
         grey.mkdir()
         for part, n in (("train", 20), ("t10k", 10)):

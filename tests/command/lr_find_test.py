@@ -88,7 +88,7 @@ def main(clade):
         find("set", "--steps", "80", "--set", "train.precision=mixed_bfloat16")
         halves = [(folder / f"{name}.csv").read_bytes() for name in ("half", "set")]
         check(halves[0] == halves[1] != before, "--precision is not the recipe's train.precision")
-        find("a", status=1, says="a.csv: is there already; expected another --out")
+        find("a", status=1, says="a.csv: already exists; expected another --out")
         check((folder / "a.csv").read_bytes() == before, "a.csv was overwritten")
         find("c", "--from", "1", "--to", "0.1", status=1, says="expected to rise")
         find("c", "--set", "train.sync_batchnorm=true", status=1, says="train.sync_batchnorm")

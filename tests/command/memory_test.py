@@ -59,7 +59,7 @@ def main(clade):
         limit = rows[2]["total"]
         train = [clade, "train", recipe, "--data", images, "--device", "cpu"]
         text = run(*train, "--memory", limit, "--out", folder / "chosen").stdout
-        assert "by shards of 5\n" in text, text
+        assert "in shards of 5\n" in text, text
         run(*train, "--shard", "5", "--out", folder / "given")
         run(*train, "--memory", f"{limit / 1024 ** 2 + 0.01:.2f}MiB", "--pause", "1", "--out", folder / "paused")
         run(clade, "train", "--resume", folder / "paused", "--device", "cpu", "--memory", "1GB")
@@ -68,7 +68,7 @@ def main(clade):
                 assert (folder / "chosen" / file).read_bytes() == (folder / other / file).read_bytes(), (other, file)
         assert "shard: 5" in (folder / "chosen" / "recipe.yaml").read_text()
         text = run(*train, "--memory", "1GB", "--json", "--out", folder / "whole")
-        assert "by shards of 20\n" in text.stderr and all(json.loads(line) for line in text.stdout.splitlines())
+        assert "in shards of 20\n" in text.stderr and all(json.loads(line) for line in text.stdout.splitlines())
         assert "shard" not in (folder / "whole" / "recipe.yaml").read_text()
         run(clade, "evaluate", folder / "chosen", "--device", "cpu")
 
@@ -76,24 +76,24 @@ def main(clade):
         both = [clade, "train", recipe, "--data", images, "--device", "cpu,cpu"]
         for size, shard in [("1GB", 10), (limit, 5)]:
             text = run(*both, "--memory", size, "--out", folder / f"both-{shard}").stdout
-            assert f"by shards of {shard}\n" in text, text
+            assert f"in shards of {shard}\n" in text, text
             assert f"shard: {shard}" in (folder / f"both-{shard}" / "recipe.yaml").read_text()
 
         # what does not fit, and what is no size; no folder is made
         out = folder / "none"
-        fails(*train, "--memory", rows[-1]["total"] - 1, "--out", out, part="no shard takes less than")
-        fails(*train, "--memory", limit, "--shard", "6", "--out", out, part="--shard 3 takes")
+        fails(*train, "--memory", rows[-1]["total"] - 1, "--out", out, part="no shard needs less than")
+        fails(*train, "--memory", limit, "--shard", "6", "--out", out, part="--shard 3 needs")
         before = (folder / "whole" / "recipe.yaml").read_bytes()
         fails(clade, "train", "--resume", folder / "whole", "--epochs", "3", "--device", "cpu", "--memory", limit,
-              part="computing 20 images at a time takes")
+              part="computing 20 images at a time needs")
         assert (folder / "whole" / "recipe.yaml").read_bytes() == before
         huge = ["--batch", "4096", "--set", "model.0.conv2d.filters=60000"]
         fails(*train, *huge, "--out", out, part="it has ")
         for size in ["12Q", "0", "-1M", "1MBs", "1 G"]:
-            fails(*train, "--memory", size, "--out", out, part="expected a size, as 512M or 4G", status=2)
+            fails(*train, "--memory", size, "--out", out, part="expected a size, such as 512M or 4G", status=2)
         assert not out.exists()
-        fails(clade, "summary", recipe, "--batch", "8", part="--batch is for --memory", status=2)
-        fails(clade, "summary", folder / "chosen", "--memory", part="expects a recipe", status=2)
+        fails(clade, "summary", recipe, "--batch", "8", part="--batch requires --memory", status=2)
+        fails(clade, "summary", folder / "chosen", "--memory", part="--memory requires a recipe", status=2)
 
         # a recipe's shard that is larger than the batch is the batch
         fails(*train, "--shard", "64", "--out", out, part="--shard 64 is more than the batch: expected 1 to 20 images")

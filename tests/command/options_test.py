@@ -96,8 +96,8 @@ def check_apart(run):
                         (["tune-device", "--export", "x.json", "--limit", "4"], "expected no recipe"),
                         (["tune-device", "--export", "x.json", "--total", "4"], "expected no recipe"),
                         (["tune-device", "--export", "x.json", "--no-products"], "expected no recipe"),
-                        (["train", "--tensorboard="], "--tensorboard: its value is empty"),
-                        (["train", "--verify="], "--verify: its value is empty")):
+                        (["train", "--tensorboard="], "--tensorboard: the value is empty"),
+                        (["train", "--verify="], "--verify: the value is empty")):
         done = run(*words, good=False)
         check(done.returncode == 2 and part in done.stderr, f"{words}: {done}")
 
@@ -124,7 +124,7 @@ def check_nothing_lost(run, folder, images):
     for words in (["export", model, "--format", "safetensors", "--out"], ["import", model / "best.safetensors", "--out"],
                   ["report", model, model, "--out"], ["inspect", images, "--html"]):
         done = run(*words, copy, good=False)
-        check(done.returncode == 1 and "copy.safetensors: is there already" in done.stderr, f"{words[0]}: {done}")
+        check(done.returncode == 1 and "copy.safetensors: already exists" in done.stderr, f"{words[0]}: {done}")
         check(copy.read_bytes() == b"precious", f"{words[0]} has overwritten a file")
         run(*words, copy, "--force")
         check(copy.read_bytes()[:8] != b"precious", f"{words[0]} --force writes nothing")

@@ -13,7 +13,7 @@ failures=0
 full() {
     "$clade" "$@" > /dev/full 2> "$folder/errors"
     status=$?
-    if [ $status -ne 1 ] || ! grep -q "standard output cannot be written" "$folder/errors"; then
+    if [ $status -ne 1 ] || ! grep -q "cannot write to standard output" "$folder/errors"; then
         echo "clade $*: status $status, expected 1 and why:"
         cat "$folder/errors"
         failures=$((failures + 1))
@@ -91,8 +91,8 @@ while [ ! -e "$folder/hung-up/state" ] && kill -0 $! 2> /dev/null; do sleep 0.1;
 kill -HUP $!
 wait $!
 status=$?
-if [ $status -ne 129 ] || ! grep -q "go on with: clade train --resume" "$folder/errors"; then
-    echo "after SIGHUP: status $status, expected 129 and a word on how to go on:"
+if [ $status -ne 129 ] || ! grep -q "continue with: clade train --resume" "$folder/errors"; then
+    echo "after SIGHUP: status $status, expected 129 and a hint how to continue:"
     cat "$folder/errors"
     failures=$((failures + 1))
 fi

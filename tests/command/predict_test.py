@@ -70,7 +70,7 @@ def main(clade, bare=None):
         check(len(list((folder / "drawn-packed").iterdir())) == 4, "images of an archive drawn")
         with zipfile.ZipFile(folder / "none.zip", "w"):
             pass
-        predict(folder / "none.zip", status=1, says="none.zip: there are no images in it\n")
+        predict(folder / "none.zip", status=1, says="none.zip: contains no images\n")
         (folder / "half.zip").write_bytes((folder / "packed.zip").read_bytes()[:200])
         predict(folder / "half.zip", status=1, says="half.zip: ")
         (folder / "text.jpg").write_text("no image, nor an archive; " * 20)
@@ -93,7 +93,7 @@ def main(clade, bare=None):
         alone = predict(image)
         check(predict("-", stdin=image.read_bytes()) == alone.replace(f"{image}:", "-:"), "an image as -")
         check(predict("-", stdin=f"{image}\r\n\n{odd}\n".encode()) == alone + predict(odd), "names as -")
-        predict("-", status=1, says="there are no images")
+        predict("-", status=1, says="contains no images")
         predict("-", stdin=b"/no/such\n", status=1, says="/no/such: ")
         predict("-", stdin=image.read_bytes()[:300], status=1, says="standard input: ")
 
@@ -113,18 +113,18 @@ def main(clade, bare=None):
         check({size(p) for p in saved.iterdir()} == {(128 + 15, 160)}, "saved: their size")
         before = {p: p.read_bytes() for p in saved.iterdir()}
         (saved / "real.jpg").write_text("mine")
-        said = predict(odd, "--save", saved, status=1, says=" is there already; expected --force to replace it\n")
+        said = predict(odd, "--save", saved, status=1, says=" already exists; --force overwrites it\n")
         check(said == "" and (saved / "real.jpg").read_text() == "mine", "saved: nothing is replaced")
         predict(odd, image, "--save", saved, "--force", says="7 images saved")
         check({p: p.read_bytes() for p in saved.iterdir()} == before, "saved: replaced where asked")
         own = (odd / "photo").read_bytes()
-        predict(odd, "--save", odd, "--force", status=1, says=" lies in it; expected another folder\n")
-        predict(folder / "odd" / "link", "--save", image.parent, "--force", status=1, says=" lies in it")
+        predict(odd, "--save", odd, "--force", status=1, says="; expected another folder\n")
+        predict(folder / "odd" / "link", "--save", image.parent, "--force", status=1, says=": contains ")
         check((odd / "photo").read_bytes() == own and not (odd / "photo.jpg").exists(), "saved: not onto what is read")
         predict("-", "--save", folder / "input", stdin=image.read_bytes(), says="1 image saved")
         check([p.name for p in (folder / "input").iterdir()] == ["stdin.jpg"], "saved: standard input")
-        predict(image, "--save", model / "history.csv", status=1, says="history.csv: cannot make: Not a directory\n")
-        predict(image, "--force", status=2, says="--force is for --save")
+        predict(image, "--save", model / "history.csv", status=1, says="history.csv: cannot create: Not a directory\n")
+        predict(image, "--force", status=2, says="--force requires --save")
 
         # evaluate's single images are those of predict
         table = folder / "table.csv"
@@ -147,7 +147,7 @@ def main(clade, bare=None):
         text = run("evaluate", model, "--data", data, "--device", "cpu", "--wrong", "1")
         check(f"{len(wrong)} wrong" in text, f"wrong: {text}")
         before = table.read_bytes()
-        run("evaluate", model, "--data", data, "--predictions", table, status=2, says="is there already")
+        run("evaluate", model, "--data", data, "--predictions", table, status=2, says="already exists")
         check(table.read_bytes() == before, "a file of predictions was replaced")
 
         # a net without softmax

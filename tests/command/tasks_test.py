@@ -98,7 +98,7 @@ def check_numbers(run, folder, images, table):
     mean = run("evaluate", model, "--with", model, "--device", "cpu", "--tta", "flip")
     check("mse" in mean and "loss" not in mean, f"a loss that is none of the model's: {mean}")
     check("loss" not in json.loads(run("evaluate", model, "--device", "cpu", "--tta", "flip", "--json")), "--tta: a loss")
-    run("evaluate", model, "--device", "cpu", "--tta", "3", says="--tta 3: the recipe moves no images")
+    run("evaluate", model, "--device", "cpu", "--tta", "3", says="--tta 3: the recipe's augmentation does not move images")
     run("report", model, "--device", "cpu")
     page = (model / "report.html").read_text()
     for part in ("R²", "warmth", "prediction equals truth", "mean absolute error"):

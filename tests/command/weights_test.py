@@ -124,7 +124,7 @@ def check_list(case):
     found = {entry["url"]: entry["file"] for entry in json.loads(case.run("list", "--json").stdout)}
     for url, path in found.items():
         assert path == (str(places[url]) if url in places else None), (url, path)
-    assert sum(line.endswith("  at hand") for line in case.run("list").stdout.splitlines()) == len(places)
+    assert sum(line.endswith("  on disk") for line in case.run("list").stdout.splitlines()) == len(places)
     assert case.run("fetch", "resnet18", "--dry-run").stdout == first["url"] + "\n"
     bad = case.run("fetch", "resnet18", expected=1).stderr  # an empty file is not what was published
     assert "not the published file: SHA-256 e3b0c442" in bad and first["sha256"] in bad, bad
@@ -136,7 +136,7 @@ def check_fetch(case, data):
     done = case.fetch(name)
     assert done.stdout == f"{case.cache / name}\n", done
     assert (case.cache / name).read_bytes() == data and case.kept() == [name]
-    done = case.fetch(name)  # at hand
+    done = case.fetch(name)  # on disk
     assert done.stdout == f"{case.cache / name}\n" and not case.server.asked, done
     done = case.fetch(name, "--out", str(case.home / "a/b"))
     assert done.stdout == f"{case.home}/a/b/{name}\n" and case.server.asked, done
@@ -156,7 +156,7 @@ def check_resumed(case, data, program):
     half = len(data) // 2
     if program == "curl":
         done = case.fetch(name, expected=1)
-        assert "goes on where it stopped" in done.stderr and not done.stdout, done
+        assert "the same command resumes it" in done.stderr and not done.stdout, done
         assert case.kept() == [name + ".part"]
         case.fetch(name)
         assert case.server.asked == [(name, half)], case.server.asked
@@ -189,7 +189,7 @@ def check_failures(case, data):
     assert "404" in bad.stderr, bad
     assert case.kept() == [], case.kept()
     bad = case.fetch(name, path="/nowhere", expected=1)
-    assert "neither curl nor wget" in bad.stderr and "install the package curl" in bad.stderr, bad
+    assert "neither curl nor wget is installed; install one" in bad.stderr, bad
     (case.home / "file").touch()
     bad = case.fetch(name, "--out", str(case.home / "file/a/b"), expected=1)
     assert f"{case.home}/file: cannot create the folder: a file of that name exists" in bad.stderr, bad
@@ -204,7 +204,7 @@ def check_failures(case, data):
 def check_endless(case):
     case.server.files["endless.pth"] = b""
     bad = case.fetch("endless.pth", expected=1)
-    assert "endless.pth: more than 195 MiB came: no weights of resnet18" in bad.stderr, bad
+    assert "endless.pth: larger than 195 MiB: not weights of resnet18" in bad.stderr, bad
     assert case.kept() == [], case.kept()
 
 
@@ -224,7 +224,7 @@ exec {shutil.which(program)} "${{once[@]}}"
 """)
     (hurried / program).chmod(0o755)
     bad = case.fetch(name, path=str(hurried), expected=1)
-    assert "goes on where it stopped" in bad.stderr, bad
+    assert "the same command resumes it" in bad.stderr, bad
     (case.cache / (name + ".part")).unlink()
     shutil.rmtree(hurried)
 

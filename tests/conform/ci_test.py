@@ -87,7 +87,7 @@ def lists_and_shards():
     check(names(*SMALL, "--cases", listed) == chosen, "--list is no list of cases")
 
     bad = write("bad", "ops.copy.same", "ops.copy.sane")
-    check(f"{bad}:2: there is no case 'ops.copy.sane'" in conform(*SMALL, "--cases", bad, code=1), "unknown name")
+    check(f"{bad}:2: the other options select no case 'ops.copy.sane'" in conform(*SMALL, "--cases", bad, code=1), "unknown name")
     words = write("words", "", "ops.copy.same pass")
     check(f"{words}:2: 'ops.copy.same pass': expected one name" in conform("--skip", words, code=1), "two words")
     check("no/such" in conform("--expect", "no/such", code=1), "a list that is not there")
@@ -173,8 +173,8 @@ def faults():
     support = folder / "support.csv"
     conform("--plugin", faulty, "--mode", "support", "--op", "dense", "--strict", "--csv", support, code=1)
     check(set(verdicts(support).values()) == {"FAIL"}, "--mode support --strict")
-    # every case skipped: nothing was judged
-    check("nothing was judged" in conform("--plugin", faulty, *SMALL, "--op", "fill", "--skip",
+    # every case skipped: nothing was tested
+    check("nothing was tested" in conform("--plugin", faulty, *SMALL, "--op", "fill", "--skip",
                                           write("all", "*"), code=1), "all skipped")
 
 
@@ -193,18 +193,18 @@ def comparison():
     check(said.splitlines() == [
         "fixed    ops.x.b: FAIL, now pass", "broken   ops.x.d: pass, now TIMEOUT", "missing  ops.x.e: was pass",
         "new      ops.x.f: FAIL", "new      ops.x.g: pass", "fixed    ops.x.h: expected-fail, now UNEXPECTED-PASS",
-        "2 fixed, 1 broken, 2 new, 1 missing, 2 as before"], said)
+        "2 fixed, 1 broken, 2 new, 1 missing, 2 unchanged"], said)
     check("1 fixed, 0 broken" in conform("--compare", new, results("newer", d="pass"), code=0), "only fixed")
     one, two = folder / "one.csv", folder / "two.csv"
     check("1 broken" in conform("--compare", one, two, code=1), "two runs")
-    check("23 as before" in conform("--compare", one, one, code=0), "a run and itself")
-    check("compared by --compare OLD.csv NEW.csv" in conform("--compare", old, code=2), "one file")
-    check("compared by --compare OLD.csv NEW.csv" in conform(new, code=2), "no --compare")
+    check("23 unchanged" in conform("--compare", one, one, code=0), "a run and itself")
+    check("to compare results, use --compare OLD.csv NEW.csv" in conform("--compare", old, code=2), "one file")
+    check("to compare results, use --compare OLD.csv NEW.csv" in conform(new, code=2), "no --compare")
     check("no/such" in conform("--compare", old, "no/such", code=1), "no file")
     for text, why in (("name_v2,verdict\nx,pass\n", "expected the columns name_v1,verdict"),
                       (columns + "ops.x.a,good,\n", "worse:2: verdict 'good'"),
-                      (columns + "ops.x.a,pass,\nops.x.a,pass,\n", "'ops.x.a' comes twice"),
-                      (columns, "it has no case"), ("", "it has no case"), ("\0", "no CSV")):
+                      (columns + "ops.x.a,pass,\nops.x.a,pass,\n", "'ops.x.a' appears twice"),
+                      (columns, ": no cases"), ("", ": no cases"), ("\0", "not CSV")):
         (folder / "worse").write_text(text)
         check(why in conform("--compare", old, folder / "worse", code=1), why)
 
@@ -284,7 +284,7 @@ def vectors():
     refreeze(frozen / "vectors.maxpool2d.two", "random/index.out.npy", lambda b: b[:-1] + bytes([b[-1] ^ 1]))
     said = conform("--vectors-check", frozen, *one, code=1)
     check("bits: index differs" in said, said)
-    check("for ops alone" in conform("--vectors", frozen, "--mode", "grad", code=2), "a mode")
+    check("--vectors and --vectors-check cannot be combined" in conform("--vectors", frozen, "--mode", "grad", code=2), "a mode")
 
 
 class Runner:
@@ -358,9 +358,9 @@ def googletest():
     left = write("left", "ops.pad.crop")
     said = conform("--device", "cpu", *SMALL, "--gtest_filter=ops.pad.*", "--skip", left, code=0)
     check("[  SKIPPED ] ops.pad.crop" in said and "[  PASSED  ] 2 tests." in said, said)
-    check("no case fits the filter 'ops.nothing'" in conform("--gtest_filter=ops.nothing", code=1), "nothing fits")
+    check("no case matches the filter 'ops.nothing'" in conform("--gtest_filter=ops.nothing", code=1), "nothing fits")
     for more in ("--jobs=2", "--timeout=1", f"--expect={left}", f"--csv={folder}/x.csv", "--list"):
-        check("are the caller's" in conform("--gtest_filter=*", more, code=2), more)
+        check("--gtest_filter cannot be combined" in conform("--gtest_filter=*", more, code=2), more)
 
 
 lists_and_shards()

@@ -8,7 +8,7 @@ expect 0 '^clade [0-9]' "$clade" --version
 expect 0 'conform' "$clade" --help
 expect 2 'SUBCOMMAND' "$clade"
 expect 2 "did you mean 'conform'" "$clade" confrom
-expect 2 "there is no 'xyzzy'" "$clade" xyzzy
+expect 2 "unknown subcommand 'xyzzy'" "$clade" xyzzy
 expect 0 'For example' "$clade" conform --help
 expect 0 'For example' "$clade" devices --help
 expect 0 '^cpu ' "$clade" devices
@@ -17,11 +17,11 @@ expect 2 'did you mean --format' "$clade" conform --formt json
 expect 2 "did you mean 'json'" "$clade" conform --format jsn
 expect 2 "did you mean 'mixed_float16'" "$clade" conform --precision float16
 expect 2 'needs a value' "$clade" conform --op
-expect 2 'its value is empty' "$clade" conform --device ''
+expect 2 'the value is empty' "$clade" conform --device ''
 expect 2 'takes no value' "$clade" conform --quick=1
 expect 2 'expected a whole number' "$clade" conform --seed one
 expect 2 'expected 0 to' "$clade" conform --seed -1
-expect 2 'too many' "$clade" conform --compare one two three
+expect 2 "unexpected argument 'three'" "$clade" conform --compare one two three
 expect 2 'two dashes' "$clade" conform -q
 expect 1 "called 'nothing'" "$clade" conform --device cpu --op nothing
 expect 1 "device 'nothing'" "$clade" conform --device nothing
@@ -49,12 +49,12 @@ expect 0 '^support.dense_dx,pass,support,"dense_dx","",0,native,' "$clade" confo
 expect 0 '^pass nets.shapes.1: .* weights [0-9a-f]' "$clade" conform --device cpu --mode nets --op shapes \
     --case 1 --verbose
 expect 1 "no case '7'" "$clade" conform --device cpu --mode nets --op shapes --case 7
-expect 2 'for --math fast' "$clade" conform --algo gemm
+expect 2 'requires --math fast' "$clade" conform --algo gemm
 expect 2 'is now called --algo' "$clade" conform --way gemm
-expect 2 "no 'small'" "$clade" conform --limits small
+expect 2 "unknown value 'small'" "$clade" conform --limits small
 expect 0 '5 passed, 0 failed' "$clade" $one --limits tiny
 expect 1 'in mode ops alone' "$clade" conform --random 2 --mode grad
-expect 2 "no 'tpu'" "$clade" conform --kernels tpu
+expect 2 "unknown value 'tpu'" "$clade" conform --kernels tpu
 expect 1 "^clade conform: cpu: there are no kernels 'gpu' here; there are: " "$clade" $one --kernels gpu
 "$clade" $one --junit "$dir/results.xml"
 python3 -c 'import sys, xml.etree.ElementTree as t; assert len(t.parse(sys.argv[1]).findall("testcase")) == 5' \

@@ -112,13 +112,13 @@ def misuse():
     cpu = ["--device", "cpu"]
     check("is there already" in conform(*cpu, "--reduce", "ops.copy.same", "--out", there, code=1), "--out")
     check(not list(there.iterdir()), "something was written")
-    check("passes: there is nothing to reduce" in conform(*cpu, "--reduce", "ops.copy.same", code=1), "a pass")
+    check("passes: nothing to reduce" in conform(*cpu, "--reduce", "ops.copy.same", code=1), "a pass")
     for what in "ops.copy.sane", "layers.dense", "nothing":
         check("expected a case of mode ops" in conform(*cpu, "--reduce", what, code=1), what)
     check("call: " in conform(*cpu, "--reduce", there, code=1), "a folder without a call")
     check("copi" in conform(*cpu, "--reduce", "copi x=2", code=1), "no op")
-    check("--out DIR goes with it" in conform(*cpu, "--out", folder / "new", code=2), "--out alone")
-    check("--reduce takes a case" in conform(*cpu, "--reduce", "x", "--mode", "grad", code=2), "--mode")
+    check("--out DIR requires --reduce" in conform(*cpu, "--out", folder / "new", code=2), "--out alone")
+    check("--reduce requires mode ops" in conform(*cpu, "--reduce", "x", "--mode", "grad", code=2), "--mode")
 
 
 misuse()

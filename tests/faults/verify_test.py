@@ -108,8 +108,8 @@ def check_faults(bench, device):
 
 
 def check_words(bench):
-    for words, part in ((["--verify=0"], "expected a share above 0 to 1"), (["--verify=2"], "expected a share"),
-                        (["--verify-action", "stop"], "is for --verify")):
+    for words, part in ((["--verify=0"], "expected a share above 0, up to 1"), (["--verify=2"], "expected a share"),
+                        (["--verify-action", "stop"], "--verify-action requires --verify")):
         ended = bench.call("train", *words)
         check(ended.returncode == 2 and part in ended.stderr, f"{words}: {ended.stderr}")
 

@@ -18,14 +18,14 @@ for split in train validation; do
 done
 expect 0 '^8 validation images: accuracy 0[.][0-9]* in float32, 0[.][0-9]* in int8; the same class for [0-8]$' \
     "$clade" export "$dir/net.onnx" --int8 --samples 9 --data "$dir/images" --out "$dir/int8.onnx"
-grep -q '^Scales chosen by 9 training images' "$dir/out" || { echo "failed: not 9 images"; failed=1; }
+grep -q '^Scales chosen from 9 training images' "$dir/out" || { echo "failed: not 9 images"; failed=1; }
 expect 0 'Note: [0-9]* values are rounded to 8 bits' "$clade" import "$dir/int8.onnx"
 expect 1 'int8: already in 8 bits' "$clade" export "$dir/int8.onnx" --int8 --data "$dir/images" --out "$dir/twice.onnx"
 expect 1 'expected --data PATH' "$clade" export "$dir/net.onnx" --int8 --out "$dir/twice.onnx"
 expect 1 'does not say how pixels become' "$clade" export "$bare" --int8 --data "$dir/images" --out "$dir/twice.onnx"
-expect 2 'int8 is for --format onnx and c' "$clade" export "$dir/net.onnx" --int8 --format safetensors --out "$dir/net.safetensors"
-expect 2 'data is for --int8' "$clade" export "$dir/net.onnx" --data "$dir/images" --out "$dir/twice.onnx"
-expect 2 'samples is for --int8' "$clade" export "$dir/net.onnx" --samples 9 --out "$dir/twice.onnx"
+expect 2 'int8 requires --format onnx or c' "$clade" export "$dir/net.onnx" --int8 --format safetensors --out "$dir/net.safetensors"
+expect 2 'data requires --int8' "$clade" export "$dir/net.onnx" --data "$dir/images" --out "$dir/twice.onnx"
+expect 2 'samples requires --int8' "$clade" export "$dir/net.onnx" --samples 9 --out "$dir/twice.onnx"
 [ ! -e "$dir/twice.onnx" ] || { echo "failed: a file is made"; failed=1; }
 
 # C: refused here, where there is a layer that it has no words for
@@ -33,7 +33,7 @@ expect 1 'lrn: C export does not support LRN of .6, 6, 4.' "$clade" export "$dir
 expect 1 'expected a name of letters' "$clade" export "$dir/net.onnx" --format c --out "$dir/my net.c"
 expect 2 'fits --format c' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.h"
 echo precious >"$dir/net.h"
-expect 1 'net.h: is there already' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
+expect 1 'net.h: already exists' "$clade" export "$dir/net.onnx" --format c --out "$dir/net.c"
 [ ! -e "$dir/net.c" ] && grep -q '^precious$' "$dir/net.h" || { echo "failed: a file is made or lost"; failed=1; }
 
 # what the file does not say: a net of PyTorch's
@@ -52,7 +52,7 @@ expect 1 'has its classes and preprocessing' "$clade" import "$dir/bare.safetens
 head -n 2 "$dir/classes.txt" >"$dir/two.txt"
 expect 1 '2 class names do not fit.*expected 3' "$clade" import "$dir/bare.onnx" --classes "$dir/two.txt"
 printf 'cat\n\nbird\n' >"$dir/empty.txt"
-expect 1 'empty.txt:2: expected the name of a class' "$clade" import "$dir/bare.onnx" --classes "$dir/empty.txt"
+expect 1 'empty.txt:2: expected a class name' "$clade" import "$dir/bare.onnx" --classes "$dir/empty.txt"
 printf 'cat\nk\344fer\n' >"$dir/latin1.txt"
 expect 1 'latin1.txt:2: the name is not UTF-8' "$clade" import "$dir/bare.onnx" --classes "$dir/latin1.txt"
 expect 1 'none.txt: cannot open: No such file' "$clade" import "$dir/bare.onnx" --classes "$dir/none.txt"

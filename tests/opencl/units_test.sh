@@ -43,12 +43,12 @@ expect 0 . bench untried-emulated-mma fast
 grep 'tf32 is float32' "$dir/out" && failed=1
 file=$(grep -l '"emulated-mma tf32":[^"]*""' "$dir"/cache/clade/opencl/*.json)
 sed -i 's/"emulated-mma tf32":[^,]*""/"emulated-mma tf32": "kept"/' "$file"
-expect 0 'tf32 is float32 here: kept' bench untried-emulated-mma fast
+expect 0 'computing in float32 instead of tf32: kept' bench untried-emulated-mma fast
 # a unit that this device has not, by whose instructions its compiler may crash, costs itself alone
 rm "$file"
 expect 0 'mma, tf32: [a-z]' devices untried-mma
 devices untried-mma | grep "used in fast math" && failed=1
-expect 0 'tf32 is float32 here: ' bench untried-mma fast
+expect 0 'computing in float32 instead of tf32: ' bench untried-mma fast
 # of a program that does not build the compiler's own words
 expect 0 'mfma, tf32: does not build: error' devices untried-mfma
 # a damaged file is made anew

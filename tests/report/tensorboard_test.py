@@ -296,7 +296,7 @@ def main(clade):
         blocked.write_text("")
         done = subprocess.run(train + [recipe, "--data", data, "--out", folder / "other", "--epochs", "1",
                                        f"--tensorboard={blocked}"], capture_output=True, text=True)
-        check(done.returncode == 0 and done.stderr.count("no more TensorBoard events") == 1 and
+        check(done.returncode == 0 and done.stderr.count("stopped writing TensorBoard events") == 1 and
               str(blocked) in done.stderr, "a warning: " + done.stderr)
     return finish()
 

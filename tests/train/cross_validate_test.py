@@ -98,7 +98,7 @@ def main(clade):
 
         # what does not fit is said, and nothing is touched
         refused = run(*common, "--out", out, "--set", "train.batch=4", status=1)
-        assert "fold-1: was trained by another recipe" in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
+        assert "fold-1: trained with another recipe" in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
         few = run(*common[:-1], "15", "--out", folder / "few", status=1)
         assert "class 'circle' has 14 images, expected one for each of 15 folds" in few.stderr, few.stderr
         for edit, why in (("data.fold=3", "folds and fold go together: expected folds"),

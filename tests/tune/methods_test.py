@@ -126,7 +126,7 @@ def bad_input(bench):
           "--against", "parameters")
     check(not (bench.folder / "bad").exists(), "bad input makes no folder")
     run = bench.run(small, "exploded", "--trials", 1, "--epochs", 1, "--set", "tune={lr: {choice: [1e30, 1e31]}}")
-    check(run.returncode == 1 and "No trial is done" in run.stdout, f"no trial: {run.returncode}, {run.stdout!r}")
+    check(run.returncode == 1 and "No trial has finished" in run.stdout, f"no trial: {run.returncode}, {run.stdout!r}")
     metrics = bench.folder / "study" / "trials" / "0001" / "metrics.json"
     run = bench.run(small, "costs", "--trials", 1, "--epochs", 1, "--against", "parameters")
     check(run.returncode == 0, run.stderr)

@@ -183,7 +183,7 @@ def stopped(bench):
     check(writer.returncode == 1 and "another process" in writer.stderr, f"two writers: {writer.stderr}")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    check(process.returncode == 130 and "goes on with" in errors, f"Ctrl-C: {process.returncode} {errors}")
+    check(process.returncode == 130 and "the same command continues" in errors, f"Ctrl-C: {process.returncode} {errors}")
     check(bench.trials("stopped")[0]["state"] == "running", "Ctrl-C leaves the trial to be resumed")
     limited = bench.run(recipe, "stopped", "--trials", 1, "--epochs", 100000, "--time-limit", "0.5s")
     check(limited.returncode == 0 and "stopped" in limited.stderr, f"--time-limit: {limited.stderr}")

@@ -113,9 +113,9 @@ static clade_status find_weights(const char *model, auto_weights *out)
     while (names[count] && strcmp(names[count], model)) count++;
     if (!names[count]) {
         const char *near = command_nearest(model, names, count, sizeof *names);
-        return clade_fail(CLADE_EINVAL, "--model %s: there is no such backbone%s%s%s", shown(model),
+        return clade_fail(CLADE_EINVAL, "--model %s: no such backbone%s%s%s", shown(model),
                           near                     ? "; did you mean '"
-                          : strpbrk(model, "./\\") ? "; a file of weights is given as NAME=FILE"
+                          : strpbrk(model, "./\\") ? "; to use a file of weights, write NAME=FILE"
                                                    : "; `clade weights list` lists them",
                           near ? near : "", near ? "'?" : "");
     }
@@ -124,8 +124,8 @@ static clade_status find_weights(const char *model, auto_weights *out)
     if (status || out->path) return status;
     return clade_fail(
         CLADE_EINVAL,
-        "--model %s: no weights of it are at hand; `clade weights fetch %s` gets them", model,
-        model);
+        "--model %s: this machine has no weights of it; `clade weights fetch %s` downloads them",
+        model, model);
 }
 
 /* --- the choice --- */
@@ -157,7 +157,7 @@ static bool choose_transfer(const auto_request *request, const auto_data *d,
 {
     char why[128] = "";
     if (!request->model)
-        snprintf(why, sizeof why, ", %.0f %% on ImageNet, the best at hand%s", w->accuracy,
+        snprintf(why, sizeof why, ", %.0f %% on ImageNet, the best on this machine%s", w->accuracy,
                  request->gpu ? "" : " that suit a CPU");
     out->recipe = "photos-transfer";
     snprintf(out->about, sizeof out->about,
@@ -190,9 +190,10 @@ static bool choose_scratch(const auto_request *request, const auto_data *d, cons
         good = append(edits, count, "input.channels=1") &&
                append(edits, count, "augment.horizontal_flip=false");
     if (to_fetch)
-        snprintf(hint, sizeof hint,
-                 "Pretrained weights do better on few images: `clade weights fetch %s`\n",
-                 to_fetch);
+        snprintf(
+            hint, sizeof hint,
+            "Pretrained weights do better on few images; `clade weights fetch %s` downloads some\n",
+            to_fetch);
     out->recipe = "photos";
     snprintf(out->about, sizeof out->about,
              "`photos`, a small net from scratch, at %d×%d for %zu images\n%s", side, side,

@@ -149,19 +149,20 @@ int command_bench(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.profile && (r.op || r.compare || r.roofline))
-        return command_misuse("bench",
-                              "--profile is for models; expected no --op, --compare or --roofline");
-    if (r.trace && (!r.profile || r.models.count != 1))
-        return command_misuse("bench", "--trace: expected --profile and one --model");
-    if (r.force && !r.trace) return command_misuse("bench", "--force is for --trace");
-    if (r.data && (r.profile || r.op || r.compare || r.roofline || r.models.count != 1))
         return command_misuse(
             "bench",
-            "--data: expected one --model, and no --op, --compare, --profile or --roofline");
+            "--profile is for models: it cannot be combined with --op, --compare or --roofline");
+    if (r.trace && (!r.profile || r.models.count != 1))
+        return command_misuse("bench", "--trace requires --profile and one --model");
+    if (r.force && !r.trace) return command_misuse("bench", "--force requires --trace");
+    if (r.data && (r.profile || r.op || r.compare || r.roofline || r.models.count != 1))
+        return command_misuse("bench", "--data requires one --model and cannot be combined with "
+                                       "--op, --compare, --profile or --roofline");
     if (r.data && r.precision >= 0)
-        return command_misuse("bench", "--precision: expected no --data; train.precision in the "
-                                       "recipe says it");
-    if (r.epochs && !r.data) return command_misuse("bench", "--epochs: expected --data");
+        return command_misuse(
+            "bench",
+            "--precision cannot be combined with --data: the recipe's train.precision applies");
+    if (r.epochs && !r.data) return command_misuse("bench", "--epochs requires --data");
     if (!r.epochs) r.epochs = 3;
     if (r.data) return train(&r);
     if (!r.models.count && !r.op) {

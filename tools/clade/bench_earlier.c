@@ -21,7 +21,7 @@ clade_status bench_earlier_read(const char *path, cJSON **out)
     cJSON_Delete(*out);
     *out = NULL;
     return clade_fail(CLADE_EFORMAT,
-                      "%s: expected what `clade bench --json` prints, found no array 'results'",
+                      "%s: expected the output of `clade bench --json`, found no array 'results'",
                       path);
 }
 

@@ -90,11 +90,11 @@ void bench_print_table(const bench_report *report)
         fit += ratio(report, r) > 0;
     }
     if (report->earlier && !fit)
-        printf("No earlier result fits: they are of other ops, models or batches.\n");
+        printf("No earlier result matches: they are for other ops, models or batch sizes.\n");
     if (4 * wild > count)
-        printf("This machine was busy with other things: %zu of %zu times vary by more than "
-               "%.0f%%.\n",
-               wild, count, 100 * noisy);
+        printf(
+            "This machine was busy with other work: %zu of %zu times vary by more than %.0f%%.\n",
+            wild, count, 100 * noisy);
 }
 
 /* ---- JSON ---- */

@@ -125,8 +125,8 @@ static clade_status find_warm_excess(training *t)
 static void print_table(const training *t)
 {
     size_t images = clade_dataset_count(t->dataset, CLADE_TRAIN);
-    printf("%s on %s: %zu images; the first step began %.3f s after the start and was done after "
-           "%.3f s\n",
+    printf("%s on %s: %zu images; the first step began %.3f s after the start and ended %.3f s "
+           "after it\n",
            shown(clade_recipe_name(t->recipe)), clade_device_describe(t->device)->id, images,
            t->begun, t->done);
     for (int32_t i = 0; i < t->count; i++) {

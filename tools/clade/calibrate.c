@@ -114,16 +114,16 @@ static void tell(const calibrate_request *r, size_t images, const calibrated *ol
     printf("%-12s %8.4f %8.4f\n", "temperature", old->temperature, new->temperature);
     printf("%-12s %8.4f %8.4f\n", "log loss", old->loss, new->loss);
     printf("%-12s %8.4f %8.4f\n", "ece", old->error, new->error);
-    printf("Kept in %s\n", shown(r->path));
+    printf("Saved in %s\n", shown(r->path));
 }
 
 static clade_status undo(const calibrate_request *r, clade_classifier *classifier)
 {
     if (clade_classifier_temperature(classifier) == 1)
-        return clade_fail(CLADE_EINVAL, "%s: is not calibrated", r->path);
+        return clade_fail(CLADE_EINVAL, "%s: not calibrated, nothing to undo", r->path);
     clade_status status = clade_classifier_set_temperature(classifier, 1);
     if (!status) status = clade_classifier_save(classifier, r->path);
-    if (!status) printf("%s: is as it was trained\n", shown(r->path));
+    if (!status) printf("%s: calibration removed\n", shown(r->path));
     return status;
 }
 
@@ -183,7 +183,9 @@ int command_calibrate(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
-        return command_misuse("calibrate", "--cache %s: expected a size, as 512M or 4G", r.cache);
-    if (r.undo && r.json) return command_misuse("calibrate", "--json is not for --undo");
+        return command_misuse("calibrate", "--cache %s: expected a size, such as 512M or 4G",
+                              r.cache);
+    if (r.undo && r.json)
+        return command_misuse("calibrate", "--json cannot be combined with --undo");
     return run(&r, argv[1]);
 }

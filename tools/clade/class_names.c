@@ -31,7 +31,7 @@ static bool is_utf8(const char *text)
 static clade_status check_name(const char *path, const char *name, size_t size, int32_t line)
 {
     if (size == 0 || strlen(name) != size)
-        return clade_fail(CLADE_EFORMAT, "%s:%d: expected the name of a class", path, line);
+        return clade_fail(CLADE_EFORMAT, "%s:%d: expected a class name", path, line);
     if (!is_utf8(name))
         return clade_fail(CLADE_EFORMAT, "%s:%d: the name is not UTF-8", path, line);
     if (line > most_names)
@@ -56,8 +56,7 @@ clade_status class_names_read(const char *path, class_names *out)
         if (!status) status = add_name(out, line);
         line = next ? next + 1 : end;
     }
-    if (!status && out->count == 0)
-        status = clade_fail(CLADE_EFORMAT, "%s: no names of classes", path);
+    if (!status && out->count == 0) status = clade_fail(CLADE_EFORMAT, "%s: no class names", path);
     free(text);
     return status;
 }

@@ -63,7 +63,7 @@ int command_misuse(const char *name, const char *format, ...)
     fflush(stdout);
     char text[1024];
     vsnprintf(text, sizeof text, format, args);
-    fprintf(stderr, "clade %s: %s (clade %s --help tells more)\n", name, shown(text), name);
+    fprintf(stderr, "clade %s: %s (see clade %s --help)\n", name, shown(text), name);
     va_end(args);
     return COMMAND_MISUSE;
 }
@@ -154,7 +154,8 @@ static int store(const char *name, const command_option *o, const char *value)
     case COMMAND_MAYBE_TEXT: *o->to.text = value ? value : ""; return COMMAND_GO;
     case COMMAND_LIST:
         if (o->to.list->count == COMMAND_LIST_SIZE)
-            return command_misuse(name, "--%s: more than %d", o->name, COMMAND_LIST_SIZE);
+            return command_misuse(name, "--%s: given more than %d times", o->name,
+                                  COMMAND_LIST_SIZE);
         o->to.list->item[o->to.list->count++] = value;
         return COMMAND_GO;
     case COMMAND_CHOICE: {
@@ -166,9 +167,10 @@ static int store(const char *name, const command_option *o, const char *value)
         }
         command_heading(o, text, sizeof text);
         const char *near = command_nearest(value, o->choices, n, sizeof *o->choices);
-        return near
-                   ? command_misuse(name, "--%s: no '%s'; did you mean '%s'?", o->name, value, near)
-                   : command_misuse(name, "--%s: no '%s'; expected %s", o->name, value, text);
+        return near ? command_misuse(name, "--%s: unknown value '%s'; did you mean '%s'?", o->name,
+                                     value, near)
+                    : command_misuse(name, "--%s: unknown value '%s'; expected %s", o->name, value,
+                                     text);
     }
     case COMMAND_INTEGER: {
         int64_t v = strtoimax(value, &end, 10);
@@ -235,9 +237,9 @@ static int unknown_option(const command_usage *usage, const command_option *opti
     const char *type = instead(options, count, word, next, text);
     const char *near =
         count && !type ? command_nearest(name, &options[0].name, count, sizeof *options) : NULL;
-    if (type) return command_misuse(usage->name, "there is no --%s; instead: %s", name, type);
-    return near ? command_misuse(usage->name, "there is no --%s; did you mean --%s?", name, near)
-                : command_misuse(usage->name, "there is no --%s", name);
+    if (type) return command_misuse(usage->name, "unknown option --%s; use %s", name, type);
+    return near ? command_misuse(usage->name, "unknown option --%s; did you mean --%s?", name, near)
+                : command_misuse(usage->name, "unknown option --%s", name);
 }
 
 /* An option with one dash, or as KEY=VALUE without any. */
@@ -252,8 +254,8 @@ static int undashed_option(const command_usage *usage, const command_option *opt
     if (own)
         return command_misuse(usage->name, "'%s': options begin with two dashes: --%.*s", word,
                               (int)n, name);
-    return type ? command_misuse(usage->name, "'%s': options begin with two dashes; instead: %s",
-                                 word, type)
+    return type ? command_misuse(usage->name, "'%s': options begin with two dashes; use %s", word,
+                                 type)
                 : command_misuse(usage->name, "'%s': options begin with two dashes", word);
 }
 
@@ -303,13 +305,13 @@ int command_parse(const command_usage *usage, const command_option *options, siz
             return command_misuse(usage->name, "--%s needs a value", o->name);
         if (!alone && !value) value = argv[i];
         if (value && !*value)
-            return command_misuse(usage->name, "--%s: its value is empty", o->name);
+            return command_misuse(usage->name, "--%s: the value is empty", o->name);
         int done = store(usage->name, o, value);
         if (done != COMMAND_GO) return done;
     }
     *count = taken;
     if (taken < usage->least) return command_misuse(usage->name, "expected %s", usage->arguments);
     if (usage->most != COMMAND_ANY && taken > usage->most)
-        return command_misuse(usage->name, "'%s' is one argument too many", argv[usage->most + 1]);
+        return command_misuse(usage->name, "unexpected argument '%s'", argv[usage->most + 1]);
     return COMMAND_GO;
 }

@@ -313,7 +313,7 @@ static clade_status prepare(compare_request *r, clade_recipe **recipe, compare *
     c->count = r->backbones.count ? r->backbones.count : clade_recipe_alternatives(*recipe);
     if (!c->count)
         return clade_fail(CLADE_EINVAL,
-                          "%s: nothing to compare: expected --backbone NAME=FILE, or a section "
+                          "%s: nothing to compare; expected --backbone NAME=FILE, or a section "
                           "'compare' with a list of backbones",
                           r->recipe);
     c->recipe = clade_recipe_name(*recipe);
@@ -403,7 +403,8 @@ int command_compare(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
-        return command_misuse("compare", "--cache %s: expected a size, as 512M or 4G", r.cache);
+        return command_misuse("compare", "--cache %s: expected a size, such as 512M or 4G",
+                              r.cache);
     if (r.quiet) status_line_hide();
     r.recipe = argv[1];
     int result = run(&r);

@@ -50,7 +50,7 @@ void compare_print_best(const compare *c)
         printf("On %zu test images: accuracy %.4f, loss %.4f\n", c->tested, c->test_accuracy,
                c->test_loss);
     else
-        printf("There are no test images to measure it on.\n");
+        printf("No test images to measure it on.\n");
 }
 
 /* --- JSON --- */
@@ -182,7 +182,7 @@ static clade_status write_page(const compare *c, const char *folder)
                          c->best->has_validation ? "validation" : "training", c->best->name);
         if (c->tested)
             snprintf(best + n, sizeof best - (size_t)n,
-                     " On %zu test images, which nothing was chosen by: accuracy %.4f, loss %.4f.",
+                     " On %zu test images, which influenced no choice: accuracy %.4f, loss %.4f.",
                      c->tested, c->test_accuracy, c->test_loss);
         notes[options.note_count++] = best;
     }

@@ -316,17 +316,17 @@ int command_conform(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     if (compare && count == 1) return conform_compare(compare, argv[1]);
     if (compare || count)
-        return command_misuse("conform", "results are compared by --compare OLD.csv NEW.csv");
+        return command_misuse("conform", "to compare results, use --compare OLD.csv NEW.csv");
     o.modes = self_test ? CLADE_CONFORM_SELF_TEST : chosen_modes(mode);
     if (o.model && (self_test || (mode != MODE_ALL && mode != MODE_NETS) || o.op))
         return command_misuse("conform",
-                              "--model is judged alone, without --op, --mode or --self-test");
+                              "--model cannot be combined with --op, --mode or --self-test");
     if (precision && (mode != MODE_NETS || o.model))
-        return command_misuse("conform", "--precision is for --mode nets without --model");
+        return command_misuse("conform", "--precision requires --mode nets, without --model");
     if (o.model) o.modes = CLADE_CONFORM_NETS;
     if ((freeze || frozen) && (o.model || self_test || mode != MODE_ALL || (freeze && frozen)))
-        return command_misuse("conform", "--vectors and --vectors-check are for ops alone: without "
-                                         "--mode, --model, --self-test and each other");
+        return command_misuse("conform", "--vectors and --vectors-check cannot be combined with "
+                                         "--mode, --model, --self-test or each other");
     if (freeze || frozen) o.modes = freeze ? CLADE_CONFORM_FREEZE : CLADE_CONFORM_FROZEN;
     o.vectors = freeze ? freeze : frozen;
     o.math = math ? CLADE_FAST : CLADE_EXACT;
@@ -342,26 +342,26 @@ int command_conform(int argc, char **argv)
     if (algorithm >= 0) o.algorithm = algorithms[algorithm];
     if (o.algorithm && !math && strcmp(o.algorithm, "direct") != 0 &&
         strcmp(o.algorithm, "implicit") != 0)
-        return command_misuse("conform", "--algo %s is for --math fast", o.algorithm);
+        return command_misuse("conform", "--algo %s requires --math fast", o.algorithm);
     if (repeat && (o.modes || o.op || o.case_name))
-        return command_misuse("conform", "--repeat judges one call: without --mode, --op, --case, "
-                                         "--model, --vectors and --self-test");
+        return command_misuse("conform", "--repeat cannot be combined with --mode, --op, --case, "
+                                         "--model, --vectors or --self-test");
     if (repeat) return repeat_call(&o, repeat);
     if ((reduce && ((mode != MODE_ALL && mode != MODE_OPS) || o.model || self_test || o.vectors ||
                     o.case_name || random)) ||
         (reduced && !reduce))
-        return command_misuse("conform",
-                              "--reduce takes a case of mode ops, without --case, --model, "
-                              "--random, --vectors and --self-test; --out DIR goes with it");
+        return command_misuse(
+            "conform", "--reduce requires mode ops and cannot be combined with --case, --model, "
+                       "--random, --vectors or --self-test; --out DIR requires --reduce");
     if (reduce) return conform_reduce(&o, reduce, reduced, limits.timeout);
     if (mode == MODE_SUPPORT && format == CONFORM_TABLE) format = CONFORM_MARKDOWN;
     if (mode == MODE_MATRIX) format = CONFORM_MARKDOWN;
     bool gtest = gtest_list || choice.gtest_filter;
     if (gtest && (list || jobs > 1 || limits.timeout > 0 || choice.expect || choice.flakes ||
                   out.text || out.csv || out.junit))
-        return command_misuse("conform",
-                              "with --gtest_list_tests and --gtest_filter, lists, limits "
-                              "and files are the caller's");
+        return command_misuse(
+            "conform", "--gtest_list_tests and --gtest_filter cannot be combined with --list, "
+                       "--jobs, --timeout, --expect, --flakes, --out, --csv or --junit");
     done = read_shard(shard, &choice);
     if (done != COMMAND_GO) return done;
     limits.jobs = (int)jobs;

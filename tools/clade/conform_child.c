@@ -43,7 +43,7 @@ static clade_status send_bytes(int to, const void *bytes, size_t size)
     for (const char *p = bytes; size;) {
         ssize_t n = send(to, p, size, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return clade_fail(CLADE_EIO, "a result was not sent: %s", strerror(errno));
+        if (n < 0) return clade_fail(CLADE_EIO, "cannot send a result: %s", strerror(errno));
         p += n;
         size -= (size_t)n;
     }
@@ -118,7 +118,7 @@ clade_status conform_child_start(const conform_work *work, conform_child *child)
     int ends[2];
     *child = (conform_child){.from = -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
-        return clade_fail(CLADE_EIO, "no pair of sockets: %s", strerror(errno));
+        return clade_fail(CLADE_EIO, "cannot create a socket pair: %s", strerror(errno));
     fflush(NULL); /* else both would write what is in the buffers */
     pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
@@ -129,7 +129,7 @@ clade_status conform_child_start(const conform_work *work, conform_child *child)
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
-        return clade_fail(CLADE_EIO, "no new process: %s", strerror(why));
+        return clade_fail(CLADE_EIO, "cannot start a process: %s", strerror(why));
     }
     setpgid(pid, pid); /* as the child does: whoever comes first */
     child->pid = pid;
@@ -176,7 +176,7 @@ clade_status conform_child_read(conform_child *child, conform_child_take *take, 
     }
     ssize_t n = recv(child->from, child->text + child->have, child->room - child->have, 0);
     if (n < 0 && errno == EINTR) return CLADE_OK;
-    if (n < 0) return clade_fail(CLADE_EIO, "results were not read: %s", strerror(errno));
+    if (n < 0) return clade_fail(CLADE_EIO, "cannot read the results: %s", strerror(errno));
     *ended = n == 0;
     child->have += (size_t)n;
     child->since = command_clock();

@@ -41,7 +41,7 @@ static clade_status read_text(results *r)
     } while (have == room - 1);
     if (!status && ferror(from)) status = clade_fail(CLADE_EIO, "%s: %s", r->path, strerror(errno));
     if (!status && strlen(r->text) != have)
-        status = clade_fail(CLADE_EFORMAT, "%s: it has zero bytes: no CSV", r->path);
+        status = clade_fail(CLADE_EFORMAT, "%s: not CSV: it contains zero bytes", r->path);
     fclose(from);
     return status;
 }
@@ -106,13 +106,13 @@ static clade_status read_results(results *r)
                               "`clade conform --csv`",
                               r->path, shown_start(name, 40), shown_start(verdict, 40), heading);
     }
-    if (!status && !r->count) return clade_fail(CLADE_EFORMAT, "%s: it has no case", r->path);
+    if (!status && !r->count) return clade_fail(CLADE_EFORMAT, "%s: no cases", r->path);
     if (status) return status;
     qsort(r->cases, r->count, sizeof *r->cases, by_name);
     for (size_t i = 1; i < r->count; i++)
         if (!strcmp(r->cases[i - 1].name, r->cases[i].name))
-            return clade_fail(CLADE_EFORMAT, "%s:%zu: '%s' comes twice", r->path, r->cases[i].line,
-                              shown_start(r->cases[i].name, 200));
+            return clade_fail(CLADE_EFORMAT, "%s:%zu: '%s' appears twice", r->path,
+                              r->cases[i].line, shown_start(r->cases[i].name, 200));
     return CLADE_OK;
 }
 
@@ -163,7 +163,7 @@ int conform_compare(const char *before, const char *after)
         k += order >= 0;
     }
     if (!status)
-        printf("%zu fixed, %zu broken, %zu new, %zu missing, %zu as before\n", n.fixed, n.broken,
+        printf("%zu fixed, %zu broken, %zu new, %zu missing, %zu unchanged\n", n.fixed, n.broken,
                n.added, n.missing, n.same);
     free(old.text);
     free(old.cases);

@@ -185,7 +185,7 @@ static void print_summary(FILE *to, const conform_totals *t)
     if (s->excluded) fprintf(to, ", %" PRIu64 " kinks left out", s->excluded);
     if (s->mistrusted) fprintf(to, ", %" PRIu64 " cases mostly zero (mistrusted)", s->mistrusted);
     fprintf(to, "; %.1f s\n", s->seconds);
-    if (!judged(t)) fprintf(to, "nothing was judged\n");
+    if (!judged(t)) fprintf(to, "nothing was tested\n");
 }
 
 /* ---- JSON ---- */
@@ -361,7 +361,7 @@ clade_status conform_writer_finish(conform_writer *w, const conform_totals *tota
     }
     errno = 0;
     if (!status && (fflush(w->to) || ferror(w->to)))
-        status = clade_fail(CLADE_EIO, "the results could not be written: %s",
+        status = clade_fail(CLADE_EIO, "cannot write the results: %s",
                             errno ? strerror(errno) : "an earlier write failed");
     return status;
 }

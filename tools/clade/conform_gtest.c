@@ -37,7 +37,7 @@ static bool choose(void *user, const clade_conform_result *about)
         return false;
     const conform_case *c = &plan->cases[g->next++];
     if (!c->skipped) return true;
-    printf("[ RUN      ] %s\n%s says so\n[  SKIPPED ] %s (0 ms)\n", about->name, c->skipped,
+    printf("[ RUN      ] %s\nlisted in %s\n[  SKIPPED ] %s (0 ms)\n", about->name, c->skipped,
            about->name);
     fflush(stdout);
     g->skipped++;

@@ -177,16 +177,15 @@ static clade_status check(const conform_plan *plan)
     const conform_list *list = &plan->chosen;
     for (size_t i = 0; i < list->count; i++)
         if (!list->patterns[i].met)
-            return clade_fail(CLADE_EINVAL,
-                              "%s: there is no case '%s' in what the other options choose",
+            return clade_fail(CLADE_EINVAL, "%s: the other options select no case '%s'",
                               list->patterns[i].where, shown_start(list->patterns[i].text, 200));
     if (plan->count) return CLADE_OK;
     if (plan->choice->cases && !list->count)
-        return clade_fail(CLADE_EINVAL, "%s: it names no case", list->path);
+        return clade_fail(CLADE_EINVAL, "%s: names no case", list->path);
     if (plan->choice->shards)
-        return clade_fail(CLADE_EINVAL, "shard %d of %d has no case", plan->choice->shard,
+        return clade_fail(CLADE_EINVAL, "shard %d of %d has no cases", plan->choice->shard,
                           plan->choice->shards);
-    return clade_fail(CLADE_EINVAL, "no case fits the filter '%s'",
+    return clade_fail(CLADE_EINVAL, "no case matches the filter '%s'",
                       shown_start(plan->choice->gtest_filter, 200));
 }
 

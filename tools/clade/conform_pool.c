@@ -127,7 +127,7 @@ static void end_child(pool *p, conform_child *child, bool late)
                            p->limits->timeout));
     } else if (how[0]) {
         fail(p, clade_fail(CLADE_EDEVICE, "the device's driver ended the process %s: %s",
-                           was.done ? "as it was to end" : "before a case or after the last", how));
+                           was.done ? "at its end" : "before a case or after the last", how));
     }
     free(was.begun);
 }
@@ -210,7 +210,7 @@ static void skip_cases(pool *p)
         clade_conform_result result = c->about->result;
         result.verdict = CLADE_CONFORM_SKIP;
         result.text = text;
-        snprintf(text, sizeof text, "%.500s says so", c->skipped);
+        snprintf(text, sizeof text, "listed in %.500s", c->skipped);
         p->records[i] = conform_record_create(&result);
         if (!p->records[i]) fail(p, clade_fail(CLADE_ENOMEM, "out of memory for results"));
         p->verdicts[i] = VERDICT_SKIP;
@@ -223,7 +223,8 @@ static clade_status make(pool *p)
     size_t n = p->work.plan->count;
     void *shared = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
-        return clade_fail(CLADE_ENOMEM, "no memory to share with processes: %s", strerror(errno));
+        return clade_fail(CLADE_ENOMEM, "cannot allocate memory shared with processes: %s",
+                          strerror(errno));
     p->work.taken = shared; /* zeros */
     p->children = calloc((size_t)p->limits->jobs, sizeof *p->children);
     p->verdicts = calloc(n, sizeof *p->verdicts);

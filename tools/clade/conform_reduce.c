@@ -41,7 +41,7 @@ static clade_status start(isolated *p, void (*work)(const void *task, void *resu
                           const void *task, void *result)
 {
     int ends[2];
-    if (pipe(ends)) return clade_fail(CLADE_EIO, "no pipe: %s", strerror(errno));
+    if (pipe(ends)) return clade_fail(CLADE_EIO, "cannot create a pipe: %s", strerror(errno));
     fflush(NULL); /* else both would write what is in the buffers */
     const pid_t parent = getpid();
     p->pid = fork();
@@ -57,7 +57,7 @@ static clade_status start(isolated *p, void (*work)(const void *task, void *resu
         return CLADE_OK;
     }
     close(ends[0]);
-    return clade_fail(CLADE_EIO, "no new process: %s", strerror(why));
+    return clade_fail(CLADE_EIO, "cannot start a process: %s", strerror(why));
 }
 
 /* Waits until it ends, or ends it when its time is over: true. */
@@ -80,7 +80,8 @@ static clade_status isolate(void *user, void (*work)(const void *task, void *res
     how[0] = 0;
     void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
-        return clade_fail(CLADE_ENOMEM, "no memory to share with processes: %s", strerror(errno));
+        return clade_fail(CLADE_ENOMEM, "cannot allocate memory shared with processes: %s",
+                          strerror(errno));
     clade_status status = start(&p, work, task, shared);
     if (!status) {
         const bool late = is_late(&p);
@@ -126,8 +127,8 @@ static clade_status find_named(clade_conform_options *o, named_case *n)
     if (status) return status;
     if (!n->found)
         return clade_fail(CLADE_EINVAL,
-                          "--reduce '%s': expected a case of mode ops as --list has it, a call, a "
-                          "folder with a call, or with --op the name of a case",
+                          "--reduce '%s': expected a case of mode ops as --list prints it, a call, "
+                          "a folder with a call, or, with --op, the name of a case",
                           shown_start(n->name, 200));
     o->op = n->op;
     o->case_name = n->case_name;
@@ -141,19 +142,19 @@ static void tell(const clade_conform_reduced *r, const char *out)
 {
     printf("%s\n%s: ", r->first_call, r->first_check);
     printf("%s\n\n", shown(r->first_text));
-    printf(r->taken ? "%u smaller ones fail alike, of %u that were tried; the smallest:\n"
-                    : "none of the smaller ones fails alike (%u of %u):\n",
+    printf(r->taken ? "%u smaller calls fail in the same way, of %u tried; the smallest:\n"
+                    : "no smaller call fails in the same way (%u of %u):\n",
            r->taken, r->tries);
     printf("%s\n%s: ", r->call, r->check);
     printf("%s\n", shown(r->text));
     if (r->reproduce[0])
         printf("%s\n", shown(r->reproduce));
     else
-        printf("it fails only on these numbers%s\n", out ? "" : ", which --out DIR would write");
+        printf("it fails only with these numbers%s\n", out ? "" : "; --out DIR writes them");
     if (!out) return;
-    printf("\nwritten to %s: call, and what it reads and must give\n", shown(out));
+    printf("\nwritten to %s: the call, its inputs and its expected outputs\n", shown(out));
     if (r->program)
-        printf("  and without Clade: cc case.c -lOpenCL -lm -o case && ./case\n");
+        printf("  to run it without Clade: cc case.c -lOpenCL -lm -o case && ./case\n");
     else
         printf("  no program: %s\n", shown(r->why));
 }
@@ -181,7 +182,7 @@ int conform_reduce(const clade_conform_options *options, const char *what, const
     if (failed)
         tell(r, out);
     else if (!status)
-        clade_fail(CLADE_EINVAL, "%s passes: there is nothing to reduce", shown_start(what, 200));
+        clade_fail(CLADE_EINVAL, "%s passes: nothing to reduce", shown_start(what, 200));
     free(r);
     return failed ? COMMAND_OK : command_fail("conform");
 }

@@ -85,10 +85,9 @@ static clade_status check_recipe(const fold_result *f, const clade_recipe *recip
     *begun = !stat(f->folder, &info);
     if (*begun && !stat(path, &info)) status = clade_recipe_read(path, NULL, 0, &old);
     if (old && strcmp(clade_recipe_text(old), clade_recipe_text(recipe)))
-        status = clade_fail(CLADE_EINVAL,
-                            "%s: was trained by another recipe, or with other settings; expected "
-                            "another --out",
-                            f->folder);
+        status = clade_fail(
+            CLADE_EINVAL,
+            "%s: trained with another recipe or other settings; expected another --out", f->folder);
     clade_recipe_destroy(&old);
     free(path);
     return status;
@@ -148,7 +147,7 @@ static clade_status add_fold(cross_request *r, const clade_classifier *classifie
     const size_t n = clade_dataset_count(dataset, CLADE_VALIDATION);
     const size_t classes = (size_t)clade_classifier_classes(classifier);
     if (r->filled + n > e->count)
-        return clade_fail(CLADE_EIO, "the data have changed: there are more images than before");
+        return clade_fail(CLADE_EIO, "the data has changed: there are more images than before");
     memcpy(e->p + r->filled * classes, clade_classifier_evaluated(classifier),
            n * classes * sizeof *e->p);
     for (size_t k = 0; k < n; k++, r->filled++) {
@@ -274,7 +273,8 @@ static int run(cross_request *r)
     if (!status) status = r->json ? cross_validation_print_json(&c) : cross_validation_print(&c);
     int result = status ? command_fail_training("cross-validate", status) : COMMAND_OK;
     if (status == CLADE_ECANCELLED && r->folder)
-        fprintf(stderr, "clade cross-validate: the same command goes on in %s\n", shown(r->folder));
+        fprintf(stderr, "clade cross-validate: stopped; the same command continues in %s\n",
+                shown(r->folder));
     if (interrupt_asked()) result = interrupt_status();
     for (size_t i = 0; i < r->filled; i++) free((char *)c.pooled.name[i]);
     evaluated_clear(&c.pooled);
@@ -322,7 +322,7 @@ int command_cross_validate(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
-        return command_misuse("cross-validate", "--cache %s: expected a size, as 512M or 4G",
+        return command_misuse("cross-validate", "--cache %s: expected a size, such as 512M or 4G",
                               r.cache);
     if (r.quiet) status_line_hide();
     r.recipe = argv[1];

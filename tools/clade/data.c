@@ -63,8 +63,9 @@ static void print_text(void)
         else
             printf("  %-9s%s\n", word, value);
     }
-    printf("\nfetch-dataset NAME fetches one, checks its size and checksum, and goes on where it "
-           "stopped.\n");
+    printf("\n"
+           "`fetch-dataset NAME` downloads one, checks its size and checksum, and resumes an "
+           "interrupted download.\n");
 }
 
 /* Words that follow `url` belong to that file. */

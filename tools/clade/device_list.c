@@ -29,11 +29,10 @@ static clade_status open_named(const session_place *place, device_list *list)
     strcpy(names, place->device);
     for (char *name = names, *end; name && !status; name = end) {
         if ((end = strchr(name, ','))) *end++ = 0;
-        status = *name ? open_next(place, name, list)
-                       : clade_fail(CLADE_EINVAL,
-                                    "--device '%s': expected names with a comma "
-                                    "between them",
-                                    place->device);
+        status = *name
+                     ? open_next(place, name, list)
+                     : clade_fail(CLADE_EINVAL, "--device '%s': expected names separated by commas",
+                                  place->device);
     }
     free(names);
     return status;

@@ -45,7 +45,7 @@ static void add_units(cJSON *entry, const clade_device *device)
         cJSON_AddStringToObject(unit, "unusable",
                                 u.failure  ? u.failure
                                 : u.judged ? ""
-                                           : "it was not tried");
+                                           : "not tried");
         clade_json_append(array, unit);
     }
 }

@@ -70,7 +70,8 @@ static clade_status set_views(clade_classifier *c, const char *views)
     const size_t count = flip ? 2 : five ? 5 : ten ? 10 : (size_t)drawn;
     if (!flip && !five && !ten && !moves(augment))
         return clade_fail(CLADE_EINVAL,
-                          "--tta %s: the recipe moves no images; expected flip, 5crop or 10crop",
+                          "--tta %s: the recipe's augmentation does not move images; expected "
+                          "flip, 5crop or 10crop",
                           views);
     float(*m)[matrix_size] = malloc(count * sizeof *m);
     if (!m) return clade_fail(CLADE_ENOMEM, "out of memory for %zu views", count);
@@ -97,11 +98,11 @@ static clade_status match_classes(ensemble *e, size_t k)
     const clade_classifier *first = e->member[0], *own = e->member[k];
     const int32_t classes = clade_classifier_classes(first);
     if (clade_classifier_task(own) != clade_classifier_task(first))
-        return clade_fail(CLADE_EINVAL, "%s: is for task %s, expected %s as %s", e->path[k],
+        return clade_fail(CLADE_EINVAL, "%s: task %s, expected %s, as in %s", e->path[k],
                           clade_task_words()[clade_classifier_task(own)],
                           clade_task_words()[clade_classifier_task(first)], e->path[0]);
     if (clade_classifier_classes(own) != classes)
-        return clade_fail(CLADE_EINVAL, "%s: has %d classes, expected the %d of %s", e->path[k],
+        return clade_fail(CLADE_EINVAL, "%s: %d classes, expected %d, as in %s", e->path[k],
                           clade_classifier_classes(own), classes, e->path[0]);
     e->place[k] = malloc((size_t)classes * sizeof *e->place[k]);
     if (!e->place[k]) return clade_fail(CLADE_ENOMEM, "out of memory");
@@ -109,7 +110,7 @@ static clade_status match_classes(ensemble *e, size_t k)
         const char *name = clade_classifier_class_name(first, c);
         e->place[k][c] = find_class(own, name);
         if (e->place[k][c] < 0)
-            return clade_fail(CLADE_EINVAL, "%s: has no class '%s', expected those of %s",
+            return clade_fail(CLADE_EINVAL, "%s: no class '%s'; expected the classes of %s",
                               e->path[k], name, e->path[0]);
     }
     return CLADE_OK;
@@ -136,10 +137,10 @@ clade_status ensemble_open(const char *path, const command_list *with, const cha
     for (size_t k = 0; out->count > 1 && k < out->count && !status; k++)
         if (!clade_classifier_gives_probabilities(out->member[k]) &&
             clade_classifier_task(out->member[k]) != CLADE_TASK_REGRESSION)
-            status = clade_fail(CLADE_EINVAL,
-                                "%s: ends without softmax or sigmoid, so that it has no "
-                                "probabilities to take the mean of",
-                                out->path[k]);
+            status = clade_fail(
+                CLADE_EINVAL,
+                "%s: does not end in softmax or sigmoid, so it has no probabilities to average",
+                out->path[k]);
     return status;
 }
 

@@ -84,8 +84,8 @@ static clade_status open_data(evaluate_request *r, size_t k, clade_dataset **out
     if (k && !r->source.data && !same_images(own, clade_recipe_data(first)) &&
         (!r->ranks || clade_ranks_own(r->ranks) == 0))
         fprintf(stderr,
-                "clade evaluate: warning: %s: was trained on another split than %s, so that it may "
-                "know these images\n",
+                "clade evaluate: warning: %s was trained on another split than %s and may have "
+                "seen these images\n",
                 shown(r->models.path[k]), shown(r->models.path[0]));
     clade_status status = CLADE_OK;
     if (!session_expect_classes(r->models.member[k], &o, &names))
@@ -127,7 +127,7 @@ static clade_status match_images(const evaluate_request *r, const clade_dataset 
     if (!status) qsort(list, n, sizeof *list, by_name);
     for (size_t i = 1; i < n && !status; i++)
         if (!by_name(&list[i - 1], &list[i]))
-            status = clade_fail(CLADE_EINVAL, "two images are called %s", list[i].name);
+            status = clade_fail(CLADE_EINVAL, "two images are named %s", list[i].name);
     for (size_t i = 0; i < n && !status; i++) {
         const named_image key = {clade_dataset_name(dataset, split, i), 0};
         const named_image *found = bsearch(&key, list, n, sizeof *list, by_name);
@@ -187,8 +187,7 @@ static clade_status evaluate_member(evaluate_request *r, size_t k)
     clade_status status = open_data(r, k, &dataset);
     if (!status && r->split == undecided) r->split = (int)choose_split(dataset);
     if (!status && r->thresholds && r->split != CLADE_VALIDATION)
-        status = clade_fail(CLADE_EINVAL, "--thresholds: expected a validation split to find them "
-                                          "on");
+        status = clade_fail(CLADE_EINVAL, "--thresholds requires a validation split to find them");
     status_line_wait("Evaluating", 0, 0, NULL);
     if (!status)
         status = clade_classifier_evaluate(r->models.member[k], dataset, (clade_split)r->split,
@@ -220,7 +219,7 @@ static clade_status keep_thresholds(evaluate_request *r)
     if (!status) status = clade_classifier_save(model, r->file);
     if (!status) status = evaluated_measure(e);
     if (!status) e->metrics.loss = loss;
-    if (!status) fprintf(stderr, "clade evaluate: thresholds kept in %s\n", shown(r->file));
+    if (!status) fprintf(stderr, "clade evaluate: thresholds saved in %s\n", shown(r->file));
     free(thresholds);
     return status;
 }
@@ -231,7 +230,7 @@ static clade_status check_task(const evaluate_request *r)
     const clade_task task = clade_classifier_task(r->models.member[0]);
     const bool several = task == CLADE_TASK_MULTI_LABEL;
     if ((several || task == CLADE_TASK_REGRESSION) && r->listed)
-        return clade_fail(CLADE_EINVAL, "--wrong is for models that tell one class");
+        return clade_fail(CLADE_EINVAL, "--wrong is for models that predict one class");
     if (!several && r->thresholds)
         return clade_fail(CLADE_EINVAL, "--thresholds is for models of data.task: multi_label");
     return CLADE_OK;
@@ -317,10 +316,11 @@ int command_evaluate(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
-        return command_misuse("evaluate", "--cache %s: expected a size, as 512M or 4G", r.cache);
+        return command_misuse("evaluate", "--cache %s: expected a size, such as 512M or 4G",
+                              r.cache);
     if (r.thresholds && r.with.count)
-        return command_misuse("evaluate", "--thresholds is for one model, without --with");
+        return command_misuse("evaluate", "--thresholds cannot be combined with --with");
     if (r.predictions && !access(r.predictions, F_OK))
-        return command_misuse("evaluate", "--predictions %s: is there already", r.predictions);
+        return command_misuse("evaluate", "--predictions %s: already exists", r.predictions);
     return run(&r, argv[1]);
 }

@@ -38,7 +38,7 @@ clade_status evaluated_print_labels(const evaluated *e)
     if (!isnan(m->auc)) printf("auc        %.4f\n", m->auc);
     if (m->classes > shown_classes) return CLADE_OK;
     printf("\n%-16s %10s  %9s  %6s  %6s  %10s  %17s\n", "class", "images", "precision", "recall",
-           "f1", "told above", "average precision");
+           "f1", "threshold", "average precision");
     for (int32_t c = 0; c < m->classes; c++) {
         label_row row;
         clade_status status = find_row(e, c, &row);

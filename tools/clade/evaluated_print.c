@@ -58,7 +58,7 @@ static clade_status print_wrong(const evaluated *e)
     clade_status status = find_mistakes(e, &wrong, &count);
     if (status) return status;
     size_t most = count < e->listed ? count : e->listed;
-    printf("\n%zu wrong%s\n", count, most ? ", the surest first" : "");
+    printf("\n%zu wrong%s\n", count, most ? ", the most confident first" : "");
     for (size_t i = 0; i < most; i++)
         printf("  %s: %s %.4f, is %s\n", shown(e->name[wrong[i].image]),
                shown(class_name(e, wrong[i].taken)), (double)wrong[i].certainty,

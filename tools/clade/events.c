@@ -22,7 +22,7 @@ static void give_up(events *e, clade_status status)
 {
     if (!status) return;
     status_line_clear();
-    fprintf(stderr, "clade train: no more TensorBoard events: %s\n", shown(clade_error()));
+    fprintf(stderr, "clade train: stopped writing TensorBoard events: %s\n", shown(clade_error()));
     e->failed = true;
 }
 

@@ -96,16 +96,16 @@ int command_export(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    if (!r.out) return command_misuse("export", "--out is missing: the file to write");
+    if (!r.out) return command_misuse("export", "--out is missing; expected the file to write");
     if (misnamed(&r))
         return command_misuse("export", "--out %s: expected a name that fits --format %s", r.out,
                               formats[r.format]);
     if (r.preprocessing && r.format != FORMAT_ONNX)
-        return command_misuse("export", "--preprocessing is for --format onnx");
+        return command_misuse("export", "--preprocessing requires --format onnx");
     if (r.int8.wanted && r.format == FORMAT_SAFETENSORS)
-        return command_misuse("export", "--int8 is for --format onnx and c");
+        return command_misuse("export", "--int8 requires --format onnx or c");
     if ((r.int8.source.data || r.int8.samples) && !r.int8.wanted)
-        return command_misuse("export", "%s is for --int8",
+        return command_misuse("export", "%s requires --int8",
                               r.int8.samples ? "--samples" : "--data");
     return run(&r, argv[1]);
 }

@@ -44,7 +44,8 @@ static clade_status open_data(const clade_network *n, const char *path, const in
     o.class_count = (size_t)classes;
     for (int32_t i = 0; names && i < classes; i++) names[i] = clade_network_class_name(n, i);
     if (!o.path)
-        status = clade_fail(CLADE_EINVAL, "--int8 chooses scales by images: expected --data PATH");
+        status =
+            clade_fail(CLADE_EINVAL, "--int8 needs images to choose scales; expected --data PATH");
     else if (!names)
         status = clade_fail(CLADE_ENOMEM, "out of memory");
     else
@@ -79,7 +80,7 @@ static clade_status quantize(const int8_data *d, clade_device *device, size_t sa
     const size_t all = clade_dataset_count(d->dataset, CLADE_TRAIN);
     const size_t count = samples < all ? samples : all;
     if (!count)
-        return clade_fail(CLADE_EINVAL, "the data has no training split to choose scales by");
+        return clade_fail(CLADE_EINVAL, "the data has no training split to choose scales from");
     float *images = malloc(count * d->values * sizeof *images);
     clade_status status =
         images ? CLADE_OK : clade_fail(CLADE_ENOMEM, "out of memory for %zu images", count);
@@ -87,7 +88,7 @@ static clade_status quantize(const int8_data *d, clade_device *device, size_t sa
         status = read_image(d, CLADE_TRAIN, i * all / count, images + i * d->values);
     if (!status) status = clade_network_quantize(d->network, device, images, count, out);
     free(images);
-    if (!status) printf("Scales chosen by %zu training images\n", count);
+    if (!status) printf("Scales chosen from %zu training images\n", count);
     return status;
 }
 
@@ -146,7 +147,7 @@ static clade_status count_right(const int8_data *d, clade_device *device,
 static void tell(const int8_counts *c)
 {
     if (!c->images) {
-        printf("No validation images: what the accuracy became is not known\n");
+        printf("No validation images: the accuracy in int8 is unknown\n");
         return;
     }
     const double all = (double)c->images;
@@ -165,7 +166,7 @@ clade_status export_int8(const clade_network *network, const char *path,
     *out = NULL;
     if (clade_network_task(network) != CLADE_TASK_CLASS)
         return clade_fail(CLADE_EUNSUPPORTED,
-                          "%s: --int8 is for models that tell one class, not for data.task: %s",
+                          "%s: --int8 is for models that predict one class, not for data.task: %s",
                           shown(path), clade_task_words()[clade_network_task(network)]);
     clade_graph_shape(clade_network_graph(network), 0, dim);
     d.values = (size_t)dim[0] * (size_t)dim[1] * (size_t)dim[2];

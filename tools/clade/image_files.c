@@ -44,7 +44,7 @@ static clade_status add_file(image_files *list, const char *folder, const char *
 static void tell_left_out(image_files *list, bool named_as_image, left_out *left)
 {
     if (named_as_image || left->count < named)
-        fprintf(stderr, "clade predict: %s; left out\n", shown(clade_error()));
+        fprintf(stderr, "clade predict: %s; skipped\n", shown(clade_error()));
     left->count += !named_as_image;
     list->unread += named_as_image;
 }
@@ -66,7 +66,7 @@ static clade_status add_folder(image_files *list, const char *folder, int depth,
 {
     struct dirent **entries;
     if (depth > deepest)
-        return clade_fail(CLADE_EINVAL, "%s: folders more than %d deep, or a circle of links",
+        return clade_fail(CLADE_EINVAL, "%s: folders nested more than %d deep, or a loop of links",
                           folder, deepest);
     int count = scandir(folder, &entries, is_visible, alphasort);
     if (count < 0) return clade_fail(CLADE_EIO, "%s: %s", folder, strerror(errno));
@@ -86,7 +86,7 @@ static clade_status add_folder(image_files *list, const char *folder, int depth,
         } else if (S_ISREG(info.st_mode)) {
             judge_last(list, left);
         } else {
-            fprintf(stderr, "clade predict: %s: a special file; left out\n", shown(path));
+            fprintf(stderr, "clade predict: %s: a special file; skipped\n", shown(path));
             list->count--;
             free(path);
         }
@@ -134,18 +134,15 @@ static clade_status add_path(image_files *list, const char *path, bool alone, le
     if (folder) return add_folder(list, path, 0, left);
     const bool there = !stat(path, &info);
     if (!there && strstr(path, "://"))
-        return clade_fail(CLADE_EIO,
-                          "%s: not a file; an address is read by `curl -s ADDRESS | clade predict "
-                          "MODEL -`",
-                          path);
+        return clade_fail(
+            CLADE_EIO,
+            "%s: not a file; for an address, use `curl -s ADDRESS | clade predict MODEL -`", path);
     if (!there || !S_ISREG(info.st_mode) || !clade_image_recognize(path, NULL))
         return add_file(list, NULL, path);
     status = clade_archive_open(path, &archive);
     if (!status && !alone)
-        status = clade_fail(CLADE_EINVAL,
-                            "%s: an archive is not shared out over ranks: expected a "
-                            "folder",
-                            path);
+        status = clade_fail(
+            CLADE_EINVAL, "%s: an archive cannot be divided among ranks; expected a folder", path);
     if (!status) return add_archive(list, path, archive, left);
     clade_archive_close(&archive);
     return status == CLADE_EINVAL && alone ? add_file(list, NULL, path) : status;
@@ -191,9 +188,8 @@ static clade_status add_input(image_files *list, bool alone, left_out *left)
     if (status) return status;
     bool lines = clade_image_size(text, size, "standard input", hwc) && strlen(text) == size;
     if (!lines && !alone)
-        status =
-            clade_fail(CLADE_EINVAL, "an image on standard input is not shared out over ranks: "
-                                     "expected the names of files");
+        status = clade_fail(CLADE_EINVAL, "an image on standard input cannot be divided among "
+                                          "ranks; expected the names of files");
     if (!lines && !status) {
         list->input = text;
         status = add_file(list, NULL, "-");
@@ -221,10 +217,10 @@ static clade_status list_all(char *const *arguments, int count, bool alone, imag
         status = strcmp(arguments[i], "-") ? add_path(out, arguments[i], alone, &left)
                                            : add_input(out, alone, &left);
     if (left.count > named)
-        fprintf(stderr, "clade predict: and %zu more files that are no images; left out\n",
+        fprintf(stderr, "clade predict: and %zu more files that are not images; skipped\n",
                 left.count - named);
     if (!status && out->count == 0)
-        status = clade_fail(CLADE_EINVAL, "%s: there are no images in it", arguments[0]);
+        status = clade_fail(CLADE_EINVAL, "%s: contains no images", arguments[0]);
     return status;
 }
 

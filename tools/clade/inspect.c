@@ -138,10 +138,9 @@ int command_inspect(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    if (r.set.count && !r.recipe) return command_misuse("inspect", "--set needs --recipe");
+    if (r.set.count && !r.recipe) return command_misuse("inspect", "--set requires --recipe");
     if (!r.html && (r.samples || r.pairs || r.seed))
-        return command_misuse("inspect", "--samples, --pairs and --seed are of the page: they need "
-                                         "--html");
+        return command_misuse("inspect", "--samples, --pairs and --seed require --html");
     if ((count == 1) == (r.source.data != NULL))
         return command_misuse("inspect", "expected one folder or archive, as DATA or --data PATH");
     return run(&r, count ? argv[1] : r.source.data);

@@ -48,7 +48,7 @@ static clade_status name_file(const lr_search *s, const char *ending, char **out
     if (!*out) return clade_fail(CLADE_ENOMEM, "out of memory");
     snprintf(*out, size, "%s%s", s->out, ending);
     if (access(*out, F_OK)) return CLADE_OK;
-    return clade_fail(CLADE_EINVAL, "%s: is there already; expected another --out", *out);
+    return clade_fail(CLADE_EINVAL, "%s: already exists; expected another --out", *out);
 }
 
 static clade_status write_csv(const char *path, const clade_lr_point *points, size_t count)

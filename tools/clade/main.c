@@ -84,9 +84,9 @@ static int run_group(const char *word, bool help)
         separator = " or";
     }
     if (help)
-        printf("\n`clade %s SUBCOMMAND --help` tells more.\n", word);
+        printf("\n`clade %s SUBCOMMAND --help` explains a subcommand.\n", word);
     else
-        fprintf(stderr, " (clade %s --help tells more)\n", word);
+        fprintf(stderr, " (see clade %s --help)\n", word);
     return help ? COMMAND_OK : COMMAND_MISUSE;
 }
 
@@ -140,12 +140,11 @@ static int run(int argc, char **argv)
         type ? NULL
              : command_nearest(word, &subcommands[0].name, subcommand_count, sizeof *subcommands);
     if (type)
-        fprintf(stderr, "clade: there is no '%s'; instead: clade %s\n", shown(word), type);
+        fprintf(stderr, "clade: unknown subcommand '%s'; use clade %s\n", shown(word), type);
     else if (near)
-        fprintf(stderr, "clade: there is no '%s'; did you mean '%s'?\n", shown(word), near);
+        fprintf(stderr, "clade: unknown subcommand '%s'; did you mean '%s'?\n", shown(word), near);
     else
-        fprintf(stderr, "clade: there is no '%s'; `clade --help` lists what there is\n",
-                shown(word));
+        fprintf(stderr, "clade: unknown subcommand '%s'; `clade --help` lists them\n", shown(word));
     return COMMAND_MISUSE;
 }
 
@@ -158,7 +157,7 @@ int main(int argc, char **argv)
     if (!result && json_failed()) result = COMMAND_FAILED;
     errno = 0;
     if (!fflush(stdout) && !ferror(stdout)) return result;
-    fprintf(stderr, "clade: standard output cannot be written: %s\n",
+    fprintf(stderr, "clade: cannot write to standard output: %s\n",
             errno ? strerror(errno) : "an earlier write failed");
     return result ? result : COMMAND_FAILED;
 }

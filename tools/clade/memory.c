@@ -33,12 +33,12 @@ static clade_status refuse(const clade_train_memory *m, const clade_device *devi
     char total[32], largest[32], allowed[32];
     memory_text(m->total, total);
     if (most && m->total > most)
-        return clade_fail(CLADE_ENOMEM, "computing %d image%s at a time takes %s of %s; %s %s: %s",
+        return clade_fail(CLADE_ENOMEM, "computing %d image%s at a time needs %s on %s; %s %s: %s",
                           m->shard, plural, total, info->id, limit ? "--memory allows" : "it has",
                           memory_text(most, allowed), instead);
     return clade_fail(CLADE_ENOMEM,
-                      "computing %d image%s at a time takes %s of %s, of that %s in one buffer; it "
-                      "allows %s: %s",
+                      "computing %d image%s at a time needs %s on %s, %s of it in one buffer; the "
+                      "device allows %s: %s",
                       m->shard, plural, total, info->id, memory_text(m->largest, largest),
                       memory_text(info->max_alloc_bytes, allowed), instead);
 }
@@ -89,17 +89,18 @@ clade_status memory_fit(const memory_request *r, clade_train_memory *m)
         if (shard == 1) break;
     }
     if (misfits)
-        snprintf(instead, sizeof instead, "no shard takes less than %s", memory_text(least, total));
+        snprintf(instead, sizeof instead, "no shard needs less than %s", memory_text(least, total));
     else if (r->resumed)
-        snprintf(instead, sizeof instead, "a run that goes on keeps its shards");
+        snprintf(instead, sizeof instead, "a resumed run keeps its shards");
     else
-        snprintf(instead, sizeof instead, "--shard %d takes %s", m->shard,
+        snprintf(instead, sizeof instead, "--shard %d needs %s", m->shard,
                  memory_text(m->total, total));
-    return first_misfit ? refuse(&first, first_misfit, r->limit, instead)
-                        : clade_fail(CLADE_ENOMEM,
-                                     "computing %d images at a time takes more than another "
-                                     "rank's device has: %s",
-                                     first.shard, instead);
+    return first_misfit
+               ? refuse(&first, first_misfit, r->limit, instead)
+               : clade_fail(
+                     CLADE_ENOMEM,
+                     "computing %d images at a time needs more than another rank's device has: %s",
+                     first.shard, instead);
 }
 
 /* --- showing --- */

@@ -56,7 +56,7 @@ static clade_status write_file(const new_request *r, const char *text)
 {
     FILE *to = fopen(r->file, "wx");
     if (!to && errno == EEXIST)
-        return clade_fail(CLADE_EINVAL, "%s: is there already; expected a new file", r->file);
+        return clade_fail(CLADE_EINVAL, "%s: already exists; expected a new file", r->file);
     if (!to) return clade_fail(CLADE_EIO, "%s: cannot write: %s", r->file, strerror(errno));
     write_text(r, text, to);
     bool bad = ferror(to);
@@ -145,7 +145,7 @@ int command_new(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     if (count) r.file = argv[1];
     if (r.model && (r.from || !r.source.data))
-        return command_misuse("new", "--model is for --data without --from");
+        return command_misuse("new", "--model requires --data, without --from");
     r.recipe = r.from ? r.from : r.source.data ? NULL : "photos";
     clade_status status = make(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);

@@ -204,7 +204,7 @@ int command_predict(int argc, char **argv)
     int count;
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
-    if (saved.force && !saved.folder) return command_misuse("predict", "--force is for --save");
+    if (saved.force && !saved.folder) return command_misuse("predict", "--force requires --save");
     clade_device *device = NULL;
     ensemble models = {0};
     image_files files = {0};

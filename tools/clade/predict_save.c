@@ -108,11 +108,10 @@ static clade_status check(const saved_images *s, const image_files *files)
     for (size_t i = 0; i < s->count; i++) {
         struct stat info;
         if (!files->item[i].bytes && lies_in(files->item[i].path, s->folder))
-            return clade_fail(CLADE_EINVAL, "%s: %s lies in it; expected another folder", s->folder,
-                              files->item[i].path);
+            return clade_fail(CLADE_EINVAL, "%s: contains the input %s; expected another folder",
+                              s->folder, files->item[i].path);
         if (!s->force && !lstat(s->path[i], &info))
-            return clade_fail(CLADE_EINVAL, "%s is there already; expected --force to replace it",
-                              s->path[i]);
+            return clade_fail(CLADE_EINVAL, "%s already exists; --force overwrites it", s->path[i]);
     }
     return CLADE_OK;
 }

@@ -56,8 +56,8 @@ int command_recipes_show(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     const char *const *line = clade_recipe_lines(argv[1]);
     if (!line)
-        return command_misuse("recipes show", "there is no '%s'; `clade recipes list` lists them",
-                              argv[1]);
+        return command_misuse("recipes show",
+                              "unknown recipe '%s'; `clade recipes list` lists them", argv[1]);
     for (; *line; line++) fputs(*line, stdout);
     return COMMAND_OK;
 }

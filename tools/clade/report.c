@@ -91,7 +91,8 @@ int command_report(int argc, char **argv)
     int done = COMMAND_PARSE(&usage, options, argc, argv, &count);
     if (done != COMMAND_GO) return done;
     if (count == 1 && r.out)
-        return command_misuse("report", "a single run's page is in its folder; expected no --out");
+        return command_misuse("report",
+                              "a single run's page goes to its folder; expected no --out");
     if (count > 1 && !r.out)
         return command_misuse("report", "%d runs: expected --out FILE for the page", count);
     if (count > 1 && r.source.data)

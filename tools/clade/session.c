@@ -93,8 +93,8 @@ clade_status session_prepare_products(clade_device *device, clade_precision prec
         status = session_try_units(device, factors);
     if (!status && precision == CLADE_PRECISION_TF32 &&
         !clade_device_products(device, factors, why))
-        fprintf(stderr, "clade: %s: tf32 is float32 here: %s\n", clade_device_describe(device)->id,
-                shown(why));
+        fprintf(stderr, "clade: %s: computing in float32 instead of tf32: %s\n",
+                clade_device_describe(device)->id, shown(why));
     return status;
 }
 
@@ -137,7 +137,8 @@ clade_status session_feature_bytes(uint64_t *bytes)
     *bytes = UINT64_C(4) << 30;
     if (!text || session_parse_bytes(text, bytes)) return CLADE_OK;
     return clade_fail(CLADE_EINVAL,
-                      "CLADE_FEATURE_CACHE is '%s': expected a size, as 512M or 4G; 0: none", text);
+                      "CLADE_FEATURE_CACHE is '%s': expected a size, such as 512M or 4G; 0: none",
+                      text);
 }
 
 /* --- data --- */
@@ -145,10 +146,9 @@ clade_status session_feature_bytes(uint64_t *bytes)
 clade_status session_list_data(const clade_data_options *options, clade_dataset **out)
 {
     if (!options->path)
-        return clade_fail(
-            CLADE_EINVAL,
-            "expected --data PATH: a folder with a folder of images for each class, or "
-            "an archive of it; `clade data list` has public ones");
+        return clade_fail(CLADE_EINVAL,
+                          "expected --data PATH: a folder with a folder of images for each class, "
+                          "or an archive of it; `clade data list` lists public ones");
     status_line_wait("Listing images", 0, 0, NULL);
     clade_status status = clade_dataset_open(options, out);
     status_line_clear();
@@ -244,7 +244,7 @@ clade_status session_make_folder(const char *path)
     free(part);
     if (error == EEXIST && !stat(path, &info) && !S_ISDIR(info.st_mode)) error = ENOTDIR;
     if (!error || error == EEXIST) return CLADE_OK;
-    return clade_fail(CLADE_EIO, "%s: cannot make: %s", path, strerror(error));
+    return clade_fail(CLADE_EIO, "%s: cannot create: %s", path, strerror(error));
 }
 
 char *session_cache_path(const char *name)
@@ -426,7 +426,7 @@ clade_status session_check_new(const char *path, bool force)
     clade_status status = force ? CLADE_OK : clade_file_exists(path, &there);
     if (!status && there) status = clade_folder_exists(path, &folder); /* writing says so */
     if (status || !there || folder) return status;
-    return clade_fail(CLADE_EINVAL, "%s: is there already; expected a new name, or --force", path);
+    return clade_fail(CLADE_EINVAL, "%s: already exists; expected a new name, or --force", path);
 }
 
 const char *session_thousands(uint64_t n, char text[32])

@@ -218,7 +218,7 @@ int command_summary(int argc, char **argv)
     if (done != COMMAND_GO) return done;
     const bool place = r.place.device || r.place.threads || r.place.math != session_math_default;
     if (!r.memory && (r.batch || r.data || place))
-        return command_misuse("summary", "%s is for --memory",
+        return command_misuse("summary", "%s requires --memory",
                               r.batch  ? "--batch"
                               : r.data ? "--data"
                                        : "a device");
@@ -226,7 +226,7 @@ int command_summary(int argc, char **argv)
     clade_status status = is_model(argv[1], &model);
     if (status) return command_fail("summary");
     if (r.memory && model)
-        return command_misuse("summary", "--memory expects a recipe, found the model %s", argv[1]);
+        return command_misuse("summary", "--memory requires a recipe, found the model %s", argv[1]);
     status = model ? show_model(argv[1], r.json) : show_recipe(argv[1], &r);
     return status ? command_fail("summary") : COMMAND_OK;
 }

@@ -234,7 +234,7 @@ static int finish(const train_request *r, clade_status status, train_watch *w)
         return together_speak(r->ranks) ? command_fail_training("train", status) : COMMAND_FAILED;
     }
     if (is_there(r->folder))
-        fprintf(stderr, "clade train: %s; go on with: clade train --resume %s\n",
+        fprintf(stderr, "clade train: %s; continue with: clade train --resume %s\n",
                 shown(clade_error()), shown(r->folder));
     else
         fprintf(stderr, "clade train: stopped before training began\n");
@@ -267,7 +267,7 @@ static clade_status choose_shard(train_request *r, const device_list *devices,
     if (!status) status = memory_fit(&request, &m);
     if (status) return status;
     if (r->memory && !r->quiet)
-        fprintf(r->json ? stderr : stdout, "Memory: %s of %s, by shards of %d\n",
+        fprintf(r->json ? stderr : stdout, "Memory: %s of %s, in shards of %d\n",
                 memory_text(m.total, total), memory_text(r->memory_bytes, limit), m.shard);
     if (m.shard == clade_training_shard(t)) return CLADE_OK;
     snprintf(text, sizeof text, "%d", m.shard);
@@ -439,22 +439,24 @@ int command_train(int argc, char **argv)
     r.automatic = !count && r.source.data && !r.resume;
     r.recipe = count ? argv[1] : "shapes";
     if (r.model && !r.automatic)
-        return command_misuse("train", "--model is for --data without a recipe%s",
+        return command_misuse("train", "--model requires --data, without a recipe%s",
                               count ? "; expected --set backbone.name=BACKBONE" : "");
     if (r.resume && r.out)
-        return command_misuse("train", "--resume goes on in its own folder; expected no --out");
+        return command_misuse("train", "--resume continues in the run's folder; expected no --out");
     if (r.resume && count)
-        return command_misuse("train", "--resume has its own recipe; expected no '%s'", argv[1]);
+        return command_misuse("train", "--resume uses the run's recipe; expected no '%s'", argv[1]);
     if (r.cache && !session_parse_bytes(r.cache, &r.cache_bytes))
-        return command_misuse("train", "--cache %s: expected a size, as 512M or 4G", r.cache);
+        return command_misuse("train", "--cache %s: expected a size, such as 512M or 4G", r.cache);
     if (r.memory && (!session_parse_bytes(r.memory, &r.memory_bytes) || !r.memory_bytes))
-        return command_misuse("train", "--memory %s: expected a size, as 512M or 4G", r.memory);
+        return command_misuse("train", "--memory %s: expected a size, such as 512M or 4G",
+                              r.memory);
     if (verify && !read_rate(verify, &r.verify))
-        return command_misuse("train", "--verify=%s: expected a share above 0 to 1, as 0.001",
-                              verify);
-    if (!verify && r.action >= 0) return command_misuse("train", "--verify-action is for --verify");
+        return command_misuse(
+            "train", "--verify=%s: expected a share above 0, up to 1, such as 0.001", verify);
+    if (!verify && r.action >= 0)
+        return command_misuse("train", "--verify-action requires --verify");
     if (r.quiet && r.json)
-        return command_misuse("train", "--json prints epochs, --quiet does not: expected one");
+        return command_misuse("train", "--json prints epochs, --quiet does not; expected only one");
     if (r.quiet) status_line_hide();
     int result = run(&r);
     for (size_t i = 0; i < r.edit_count; i++) free(r.edits[i]);

@@ -65,8 +65,8 @@ static clade_status check_data(const clade_recipe *recipe)
     if (status) return status;
     if (clade_dataset_count(data, CLADE_VALIDATION) == 0)
         status = clade_fail(CLADE_EINVAL,
-                            "%s: no validation split to judge trials by; expected one, or "
-                            "--set data.validation_split=0.2",
+                            "%s: no validation split to judge trials; expected one, or --set "
+                            "data.validation_split=0.2",
                             options->path);
     clade_dataset_destroy(&data);
     return status;
@@ -167,7 +167,7 @@ static clade_status check_images(tune_worker *w)
 static void write_report(const char *folder)
 {
     const clade_report_options options = {
-        .no_images = "clade tune looks at none; clade report with this folder does"};
+        .no_images = "clade tune reads none; `clade report` of this folder adds them"};
     if (!clade_report_write(folder, &options)) return;
     status_line_clear();
     fprintf(stderr, "clade tune: no report: %s\n", shown(clade_error()));
@@ -253,8 +253,7 @@ static int finish(tune_worker *w, clade_status status)
         return together_speak(r->ranks) ? command_fail_training("tune", status) : COMMAND_FAILED;
     const bool stopped = poll_stop(w);
     if (stopped) {
-        fprintf(stderr, "clade tune: stopped; the same command goes on with %s\n",
-                shown(r->folder));
+        fprintf(stderr, "clade tune: stopped; the same command continues %s\n", shown(r->folder));
         if (interrupt_asked()) return interrupt_status();
     }
     return tune_show_end(&w->show, r->folder) || stopped ? COMMAND_OK : COMMAND_FAILED;
@@ -405,12 +404,12 @@ int command_tune(int argc, char **argv)
     if (!count) return command_misuse("tune", "expected a recipe, or --list STUDY");
     r.recipe = argv[1];
     if (r.quiet && r.json)
-        return command_misuse("tune", "--json prints trials, --quiet does not: expected one");
+        return command_misuse("tune", "--json prints trials, --quiet does not; expected only one");
     if (r.quiet) status_line_hide();
     if (r.cache && !session_parse_bytes(r.cache, &bytes))
-        return command_misuse("tune", "--cache %s: expected a size, as 512M or 4G", r.cache);
+        return command_misuse("tune", "--cache %s: expected a size, such as 512M or 4G", r.cache);
     if (r.time_limit && !session_parse_time(r.time_limit, &r.deadline))
-        return command_misuse("tune", "--time-limit %s: expected a time, as 90s, 30m or 2h",
+        return command_misuse("tune", "--time-limit %s: expected a time, such as 90s, 30m or 2h",
                               r.time_limit);
     if (r.time_limit) r.deadline += command_clock();
     int result = run(&r);

@@ -23,7 +23,7 @@ static clade_status fail_errno(const char *what)
 static clade_status find_self(char *path, size_t size)
 {
     ssize_t n = readlink("/proc/self/exe", path, size - 1);
-    if (n < 0) return fail_errno("this program's file is not known");
+    if (n < 0) return fail_errno("cannot find this program's file");
     path[n] = 0;
     return CLADE_OK;
 }
@@ -49,7 +49,7 @@ static clade_status start(const char *self, const char **argv, const char *log_p
     if (log < 0) return fail_errno(log_path);
     if (pipe(ends)) {
         close(log);
-        return fail_errno("no pipe");
+        return fail_errno("cannot create a pipe");
     }
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
@@ -62,7 +62,7 @@ static clade_status start(const char *self, const char **argv, const char *log_p
     *out = ends[0];
     if (*pid > 0) return CLADE_OK;
     close(ends[0]);
-    return fail_errno("no new process");
+    return fail_errno("cannot start a process");
 }
 
 /* Hands over whole lines until the child closes its output. */
@@ -128,7 +128,7 @@ clade_status tune_child_run(const char **argv, const char *log, const tune_child
     follow(pid, out, watch, &asked);
     close(out);
     while (waitpid(pid, &how, 0) < 0)
-        if (errno != EINTR) return fail_errno("a trial's process is lost");
+        if (errno != EINTR) return fail_errno("lost a trial's process");
     *end = TUNE_CHILD_DONE;
     if (WIFEXITED(how) && WEXITSTATUS(how) == 0) return CLADE_OK;
     if (asked && WIFEXITED(how) && WEXITSTATUS(how) == 128 + SIGTERM) {

@@ -37,15 +37,15 @@ static int run(clade_tune_device_options *options)
 {
     options->command = session_child_command();
     if (!options->command) {
-        clade_fail(CLADE_EIO, "this program's own file cannot be found");
+        clade_fail(CLADE_EIO, "cannot find this program's file");
         return command_fail("tune-device");
     }
     options->timing = print_timing;
     clade_tune_device_summary s;
     if (clade_tune_device(options, &s)) return command_fail("tune-device");
-    printf("%s (%s): %zu of %zu calls chosen for; %zu candidates tried, %zu failed\n", s.device.id,
-           s.device.name, s.calls, s.found, s.tried, s.failed);
-    if (s.calls < s.found) printf("The time was over: --total gives it more.\n");
+    printf("%s (%s): chose algorithms for %zu of %zu calls; %zu candidates tried, %zu failed\n",
+           s.device.id, s.device.name, s.calls, s.found, s.tried, s.failed);
+    if (s.calls < s.found) printf("Stopped at the time limit; --total raises it.\n");
     return COMMAND_OK;
 }
 
@@ -54,8 +54,8 @@ static int export(const char *device, const char *path)
 {
     clade_device_info info;
     if (clade_tune_device_export(device, path, &info)) return command_fail("tune-device");
-    printf("%s: what was measured on %s; Clade comes with it for all of its family once it is "
-           "kernels/tuning/%s.json\n",
+    printf("%s: measurements on %s; add the file as kernels/tuning/%s.json to ship them for the "
+           "whole family\n",
            shown(path), shown(info.name), info.family);
     return COMMAND_OK;
 }

@@ -233,7 +233,7 @@ bool tune_show_end(tune_show *show, const char *folder)
     const clade_study_trial *best = best_of(show->study);
     if (show->json) return best != NULL;
     if (!best) {
-        printf("No trial is done in %s\n", shown(folder));
+        printf("No trial has finished in %s\n", shown(folder));
         return false;
     }
     if (clade_study_cost_name(show->study)) print_front(show->study);

@@ -15,8 +15,9 @@ static int misname(const char *command, const char *name)
     while (names[count]) count++;
     const char *near = command_nearest(name, names, count, sizeof *names);
     if (near)
-        return command_misuse(command, "there is no '%s'; did you mean '%s'?", shown(name), near);
-    return command_misuse(command, "there is no '%s'; `clade weights list` lists them",
+        return command_misuse(command, "unknown backbone '%s'; did you mean '%s'?", shown(name),
+                              near);
+    return command_misuse(command, "unknown backbone '%s'; `clade weights list` lists them",
                           shown(name));
 }
 
@@ -57,7 +58,7 @@ static void print_row(const clade_pretrained *p, const char *path, const char *b
     if (p->gflops > 0) snprintf(gflops, sizeof gflops, "%.2g", p->gflops);
     int n = snprintf(line, sizeof line, "%-19s%-15s%-12s%10s%9s%8s%s",
                      before && !strcmp(before, p->backbone) ? "" : p->backbone, p->variant,
-                     p->source, size, accuracy, gflops, path ? "  at hand" : "");
+                     p->source, size, accuracy, gflops, path ? "  on disk" : "");
     while (n > 0 && line[n - 1] == ' ') n--;
     printf("%.*s\n", n, line);
 }
@@ -143,10 +144,12 @@ int command_weights_list(int argc, char **argv)
     if (json)
         json_print(list, false);
     else if (!only)
-        printf(
-            "\n`clade weights fetch NAME` fetches the first of a backbone, --variant another; in "
-            "recipes,\n`weights: pretrained` takes what is at hand. `clade weights list NAME` "
-            "shows addresses,\nchecksums and terms.\n");
+        printf("\n"
+               "`clade weights fetch NAME` downloads the first weights of a backbone, --variant "
+               "others; in recipes,\n"
+               "`weights: pretrained` uses those on disk. `clade weights list NAME` shows "
+               "addresses, checksums and\n"
+               "terms.\n");
     return COMMAND_OK;
 }
 
@@ -200,14 +203,14 @@ static clade_status fetch(const clade_pretrained *p, double mib, const char *out
     if (status) return status;
     if (path) {
         status = clade_pretrained_check(p, path);
-        clade_context(status, "there already; move it away first");
-        if (!status) fprintf(stderr, "clade weights fetch: it is at hand\n");
+        clade_context(status, "already exists; move it away first");
+        if (!status) fprintf(stderr, "clade weights fetch: already on this machine\n");
     } else {
         if (!out) status = clade_pretrained_cache(&folder);
         if (!status) fprintf(stderr, "clade weights fetch: %s\n", p->url);
         if (!status) status = weights_fetch(p, mib, out ? out : folder, &path);
         if (!status && !p->md5 && !p->sha256[0])
-            fprintf(stderr, "clade weights fetch: fetched; no checksum is published\n");
+            fprintf(stderr, "clade weights fetch: downloaded; no checksum is published\n");
     }
     if (!status) printf("%s\n", path);
     free(path);

@@ -95,10 +95,9 @@ static clade_status download(const char *url, const char *part, uint64_t most, i
                                 NULL};
     if (have("curl")) return run(curl, most, result);
     if (have("wget")) return run(wget, most, result);
-    return clade_fail(CLADE_EIO,
-                      "neither curl nor wget is there; install the package curl, or fetch %s with "
-                      "something else",
-                      url);
+    return clade_fail(
+        CLADE_EIO, "neither curl nor wget is installed; install one, or download %s by other means",
+        url);
 }
 
 static uint64_t size_of(const char *path)
@@ -122,19 +121,19 @@ static clade_status fetch_part(const clade_pretrained *p, uint64_t most, const c
     int result = 0;
     clade_status status = download(url, part, most, &result);
     if (!status && begun && (result == curl_http || result == curl_range || result == wget_http)) {
-        fprintf(stderr, "clade weights fetch: the server does not go on there: from the start\n");
+        fprintf(stderr, "clade weights fetch: the server cannot resume; starting over\n");
         remove(part);
         status = download(url, part, most, &result);
     }
     if (status || result == 0) return status;
     if (size_of(part) >= most) {
         remove(part);
-        return clade_fail(CLADE_EIO, "%s: more than %.0f MiB came: no weights of %s", url,
+        return clade_fail(CLADE_EIO, "%s: larger than %.0f MiB: not weights of %s", url,
                           (double)most / 1048576, p->backbone);
     }
     if (size_of(part) == 0) remove(part);
-    return clade_fail(CLADE_EIO, "%s: cannot fetch (status %d)%s", url, result,
-                      size_of(part) ? "; the same command goes on where it stopped" : "");
+    return clade_fail(CLADE_EIO, "%s: cannot download (status %d)%s", url, result,
+                      size_of(part) ? "; the same command resumes it" : "");
 }
 
 clade_status weights_fetch(const clade_pretrained *p, double mib, const char *folder, char **path)
@@ -147,9 +146,9 @@ clade_status weights_fetch(const clade_pretrained *p, double mib, const char *fo
     if (!status) {
         status = clade_pretrained_check(p, part);
         if (status && status != CLADE_ENOMEM && remove(part) == 0)
-            clade_context(status, "%s: fetched, and not kept", p->url);
+            clade_context(status, "%s: downloaded, but not kept", p->url);
         else if (!status && rename(part, file))
-            status = clade_fail(CLADE_EIO, "%s: cannot make: %s", file, strerror(errno));
+            status = clade_fail(CLADE_EIO, "%s: cannot create: %s", file, strerror(errno));
     }
     free(part);
     if (status) free(file);
