@@ -62,7 +62,7 @@ clade_status clade_tuning_file_write(const char *path, const clade_device_info *
     bool exists = false;
     clade_status status = clade_file_exists(path, &exists);
     if (!status && exists)
-        status = clade_fail(CLADE_EINVAL, "%s is there already: expected a new file", path);
+        status = clade_fail(CLADE_EINVAL, "%s already exists: expected a new file", path);
     if (!status) status = clade_json_parse(kept, strlen(kept), "choices", NULL, &tree);
     if (status) return status;
     drop_untimed(tree);

@@ -441,7 +441,7 @@ clade_status clade_conform_reduce(const clade_conform_options *options,
         clade_status status = clade_file_exists(reduction->out, &exists);
         if (status) return status;
     }
-    if (exists) return clade_fail(CLADE_EINVAL, "%s is there already", reduction->out);
+    if (exists) return clade_fail(CLADE_EINVAL, "%s already exists", reduction->out);
     reducer *r = calloc(1, sizeof *r);
     if (!r) return clade_fail(CLADE_ENOMEM, "out of memory");
     r->options = options;

@@ -271,7 +271,7 @@ static clade_status take_case(conform_run *run, clade_conform_mode mode, const c
         result.verdict = CLADE_CONFORM_SKIP;
         result.text = "it was not frozen";
     } else if (!status && !frozen && exists) {
-        status = clade_fail(CLADE_EINVAL, "%s is there already", v.folder);
+        status = clade_fail(CLADE_EINVAL, "%s already exists", v.folder);
     } else if (!status) {
         status = go_through(run, &v, info, test, &result, &failure);
     }

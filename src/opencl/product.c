@@ -98,6 +98,12 @@ void clade_opencl_product_run(opencl_launch *launch, const opencl_product *p)
 
 void clade_opencl_product_batch(opencl_plan *plan, const opencl_product_batch *m)
 {
+    if (!plan->status && !clade_opencl_product_can(plan->cl, CLADE_FACTORS_FLOAT32))
+        plan->status =
+            clade_fail(CLADE_EUNSUPPORTED,
+                       "%s: work-groups of %u items are too small for a product of matrices",
+                       plan->cl->label, (unsigned)plan->cl->group_size);
+    if (plan->status) return;
     opencl_product p = {
         .rows = m->rows,
         .columns = m->columns,

@@ -54,7 +54,7 @@ done
 cp "$file" "$dir/first.json"
 family=$("$clade" devices --json | sed -n 's/.*"family":[^"]*"\(.*\)".*/\1/p' | grep . | head -n 1)
 expect 0 'for the whole family' "$clade" tune-device --export "$dir/$family.json"
-expect 1 'is there already' "$clade" tune-device --export "$dir/$family.json"
+expect 1 'already exists' "$clade" tune-device --export "$dir/$family.json"
 expect 0 'calls measured here' "$clade" devices
 embed() { python3 "$kernels/tuning/embed.py" "$dir/tuning.c" "$1"; }
 embed "$dir/$family.json" || failed=1

@@ -114,6 +114,30 @@ static void check_memory(void)
     clade_device_close(&device);
 }
 
+/* Work-groups that no product of matrices fits into, where exact math needs one. */
+static void check_small_groups(void)
+{
+    clade_device *device;
+    clade_buffer *buffer = NULL;
+    clade_device_options options = {.kernels = "gpu", .group_size = 4};
+    CHECK_OK(clade_device_open("opencl", &options, &device));
+    if (!device) return;
+    clade_args a = {.conv2d_dw = {.x = clade_shape(4, 4, 9, 11, 17),
+                                  .dy = clade_shape(4, 4, 9, 11, 19),
+                                  .dw = clade_shape(4, 3, 3, 17, 19),
+                                  .pad = {1, 1, 1, 1}}};
+    clade_tensor *all[] = {&a.conv2d_dw.x, &a.conv2d_dw.dy, &a.conv2d_dw.dw};
+    CHECK_OK(clade_buffer_create(device, 1 << 20, &buffer));
+    for (size_t i = 0, offset = 0; i < 3; i++) {
+        all[i]->buffer = buffer;
+        all[i]->offset = offset;
+        offset += clade_tensor_count(all[i]);
+    }
+    CHECK_FAILS(clade_op_run(device, CLADE_OP_conv2d_dw, &a), CLADE_EUNSUPPORTED, "groups of 4");
+    clade_buffer_destroy(&buffer);
+    clade_device_close(&device);
+}
+
 /* Runs in a process of its own whose loader finds no driver. */
 static int check_no_platform(void)
 {
@@ -143,5 +167,6 @@ int main(int argc, char **argv)
     if (!has_opencl()) return test_failures ? 1 : skipped;
     check_broken_kernel(argv[1]);
     check_memory();
+    check_small_groups();
     return TEST_END();
 }

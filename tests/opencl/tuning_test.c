@@ -100,7 +100,7 @@ static void test_export(clade_device *device, const char *folder)
     CHECK_OK(clade_tune_device_export("opencl", path, &info));
     CHECK(info.family[0] && info.measured == 1);
     CHECK(strspn(info.family, "abcdefghijklmnopqrstuvwxyz0123456789_-") == strlen(info.family));
-    CHECK_FAILS(clade_tune_device_export("opencl", path, &info), CLADE_EINVAL, "is there already");
+    CHECK_FAILS(clade_tune_device_export("opencl", path, &info), CLADE_EINVAL, "already exists");
     void *text = NULL;
     size_t size = 0;
     cJSON *root = NULL;
