@@ -162,7 +162,8 @@ clade_status clade_source_open(const char *path, uint64_t limit, int threads, cl
     struct stat info;
     if (stat(path, &info) != 0)
         return clade_fail(CLADE_EIO, "%s: %s%s", path, strerror(errno),
-                          strstr(path, "://") ? "; download from an address first" : "");
+                          strstr(path, "://") ? "; this is an address: download the file first"
+                                              : "");
     clade_source *source = calloc(1, sizeof *source);
     if (!source) return clade_fail(CLADE_ENOMEM, "out of memory for a list of files");
     source->path = strdup(path);

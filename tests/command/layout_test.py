@@ -79,7 +79,7 @@ def main(clade):
         for command in "train", "lr-find", "cross-validate":
             run(command, "photos", says="expected --data PATH: a folder with a folder of images for each class")
         run("train", "resnet18", "--data", plain, says="a backbone, not a recipe; use `clade train --data DIR --model resnet18`")
-        run("train", recipe, "--data", "https://example.org/a.zip", says="download from an address first")
+        run("train", recipe, "--data", "https://example.org/a.zip", says="this is an address: download the file first")
         run("predict", model, "https://example.org/a.jpg", says="`curl -s ADDRESS | clade predict MODEL -`")
         run("evaluate", model, "--split", "test", says="the test split has no images")
         run("inspect", plain, "--data", plain, says="DATA or --data")
