@@ -162,24 +162,20 @@ static void move_columns(opencl_plan *plan, const char *kernel, const image_colu
     clade_opencl_run_elements(&l, n);
 }
 
-/* The images from `first` on, at most `step` of them: x's and y's, or their gradients'. */
+/* The images from `first` on, at most `step` of them, and their part of y or of its gradient. */
 typedef struct image_part {
     int32_t first;
     size_t images, rows; /* rows: of the products */
-    clade_tensor x, y;
+    clade_tensor y;
 } image_part;
 
-static image_part part_of(const image_columns *p, const clade_tensor *x, const clade_tensor *y,
-                          int32_t first)
+static image_part part_of(const image_columns *p, const clade_tensor *y, int32_t first)
 {
-    const uint64_t before = (uint64_t)first,
-                   each = (uint64_t)p->job.h * (uint64_t)p->job.w * (uint64_t)p->job.c;
     int32_t left = p->job.images - first;
-    image_part t = {.first = first, .x = *x, .y = *y};
+    image_part t = {.first = first, .y = *y};
     t.images = (size_t)(left < p->step ? left : p->step);
     t.rows = t.images * p->rows;
-    t.x.offset += before * each;
-    t.y.offset += before * p->rows * (uint64_t)p->job.k;
+    t.y.offset += (uint64_t)first * p->rows * (uint64_t)p->job.k;
     return t;
 }
 
@@ -187,7 +183,7 @@ static image_part part_of(const image_columns *p, const clade_tensor *x, const c
 static const clade_tensor *columns(opencl_plan *plan, const image_columns *p, const image_part *t,
                                    const clade_tensor *x)
 {
-    if (p->pointwise) return &t->x;
+    if (p->pointwise) return x; /* all images are one part */
     move_columns(plan, "gemm_im2col", p, x, &p->matrix, t->rows * p->columns, t->first);
     return &p->matrix;
 }
@@ -214,7 +210,7 @@ void clade_opencl_by_gemm(opencl_plan *plan, const clade_args *args, const openc
     const opencl_epilogue epilogue = clade_opencl_epilogue_of(a, fusion);
     image_columns p = columns_of(plan, &g, &a->x, &a->w, &a->y);
     for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
-        const image_part t = part_of(&p, &a->x, &a->y, first);
+        const image_part t = part_of(&p, &a->y, first);
         const opencl_gemm gemm = {.m = t.rows, .n = (size_t)p.job.k, .k = p.columns};
         product(plan, gemm, columns(plan, &p, &t, &a->x), &a->w, &t.y);
     }
@@ -229,13 +225,13 @@ void clade_opencl_by_gemm_dx(opencl_plan *plan, const clade_args *args, const op
     image_columns p = columns_of(plan, &g, &a->dx, &a->w, &a->dy);
     p.job.accumulate = a->accumulate;
     for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
-        const image_part t = part_of(&p, &a->dx, &a->dy, first);
+        const image_part t = part_of(&p, &a->dy, first);
         const opencl_gemm gemm = {.b_transposed = true,
                                   .m = t.rows,
                                   .n = p.columns,
                                   .k = (size_t)p.job.k,
                                   .beta = p.pointwise ? (float)a->accumulate : 0};
-        product(plan, gemm, &t.y, &a->w, p.pointwise ? &t.x : &p.matrix);
+        product(plan, gemm, &t.y, &a->w, p.pointwise ? &a->dx : &p.matrix);
         if (p.pointwise) continue;
         const size_t n = t.images * (size_t)p.job.h * (size_t)p.job.w * (size_t)p.job.c;
         move_columns(plan, "gemm_col2im", &p, &p.matrix, &a->dx, n, first);
@@ -248,7 +244,7 @@ void clade_opencl_gemm_dw(opencl_plan *plan, const clade_conv2d_dw_args *a)
     conv_geometry g = CONV_GEOMETRY(a);
     image_columns p = columns_of(plan, &g, &a->x, &a->dw, &a->dy);
     for (int32_t first = 0; first < p.job.images && !plan->status; first += p.step) {
-        const image_part t = part_of(&p, &a->x, &a->dy, first);
+        const image_part t = part_of(&p, &a->dy, first);
         const opencl_gemm gemm = {.a_transposed = true,
                                   .m = p.columns,
                                   .n = (size_t)p.job.k,
