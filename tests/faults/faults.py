@@ -114,7 +114,7 @@ def opencl(library):
     made.append(Fault("late", dict(layer, FAULT_KIND="any", FAULT_HOW="0"), [], lasts=True, once=True))
     for limit, (name, value) in LIMITS.items():
         made.append(Fault(name, dict(layer, FAULT_KIND="clGetDeviceInfo", FAULT_HOW="2", FAULT_LIMIT=str(limit),
-                                     FAULT_VALUE=str(value)), ["the device has", "it allows", "work-group", "memory"],
+                                     FAULT_VALUE=str(value)), ["the device has", "allows", "work-group", "memory"],
                           lasts=True, once=True))
     for kind in ("clEnqueueReadBuffer", "clEnqueueWriteBuffer"):
         made.append(Flip(f"{kind}-flip", dict(layer, FAULT_KIND=kind, FAULT_HOW="1"), [], few=(5, 10)))
