@@ -34,7 +34,7 @@ def main():
             print("skipped: there is no OpenCL device")
             return EXIT_SKIP
         part = tune(1 << 20)
-        check("calls chosen for" in part.stdout and "in one buffer" not in part.stderr, f"a part of the batch: {part}")
+        check("chose algorithms for" in part.stdout and "in one buffer" not in part.stderr, f"a part of the batch: {part}")
         none = tune(1 << 18)
         check(none.returncode == 1 and "activations for 1 images" in none.stderr, f"no image fits: {none}")
     return finish()
