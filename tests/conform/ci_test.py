@@ -168,7 +168,7 @@ def faults():
     said = conform("--plugin", faulty, *SMALL, "--op", "cop?", "--flakes", flakes, "--retries", 2, code=1)
     check(f"CRASH {CRASHES}" in said and "3 passed, 1 failed" in said, said)
     said = conform("--plugin", faulty, *SMALL, "--op", "split", code=1)
-    check("0 passed, 3 failed" in said and "threads: y[" in said and "with 3 threads" in said, said)
+    check("0 passed, 4 failed" in said and "threads: y[" in said and "with 3 threads" in said, said)
     check("--strict forbids the reference" in conform("--plugin", faulty, *SMALL, "--op", "dense", "--strict", code=1), "--strict")
     support = folder / "support.csv"
     conform("--plugin", faulty, "--mode", "support", "--op", "dense", "--strict", "--csv", support, code=1)
