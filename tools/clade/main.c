@@ -51,22 +51,14 @@ static void print_help(FILE *to)
                 "  clade SUBCOMMAND [options]\n\n");
     for (const subcommand *s = subcommands; s->name; s++)
         fprintf(to, "  %-16s%s\n", s->name, s->help);
-    fprintf(to, "\n"
-                "To start with a folder that contains one folder of images per class:\n"
-                "\n"
+    fprintf(to, "\nTo start with a folder that contains one folder of images per class:\n\n"
                 "  clade train --data photos/ --out runs/first\n"
                 "  clade predict runs/first some.jpg\n"
-                "\n"
-                "Exit status:\n"
-                "\n"
-                "");
+                "\nExit status:\n\n");
     for (const exit_status *e = exit_statuses; e->status; e++)
         fprintf(to, "  %-16s%s\n", e->status, e->meaning);
-    fprintf(
-        to,
-        "\n"
-        "`clade SUBCOMMAND --help` explains a subcommand; `clade --version` prints the version.\n"
-        "");
+    fprintf(to, "\n`clade SUBCOMMAND --help` explains a subcommand; `clade --version` prints the "
+                "version.\n");
 }
 
 /* Subcommands of two words, of which the second is none of them or --help. */
